@@ -1,0 +1,1 @@
+//! The simulated global zone: stands in for illumos's tools on a machine without illumos.

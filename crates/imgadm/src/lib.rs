@@ -1,0 +1,1 @@
+//! Image store, sources, import pipeline, image server; the imgadm program.

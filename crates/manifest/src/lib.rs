@@ -1,0 +1,1 @@
+//! VM payloads, VM objects and image manifests: the property table, validation, JSON Schema.

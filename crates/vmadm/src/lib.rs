@@ -1,0 +1,1 @@
+//! Creates, lists, changes and deletes zones and virtual machines; the vmadm program.

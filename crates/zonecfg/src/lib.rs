@@ -1,0 +1,1 @@
+//! Zone configuration: model, command language, XML, index; the zonecfg program.
