@@ -1,1 +1,15 @@
-//! The global-zone seam: root directory, tool runner, one module a tool, locks, inventory, plan executor.
+//! The global-zone seam: the only crate of the suite that runs tools or touches system paths.
+//!
+//! Everything starts from a [`Root`]: `/` on illumos, another directory where `ZONEKIT_ROOT` names one. Tools are run
+//! by absolute path below it ([`tool`]), files are replaced whole ([`files`]), one writer a VM is kept by [`lock`].
+
+pub mod files;
+pub mod interrupt;
+pub mod lock;
+pub mod root;
+pub mod tool;
+pub mod zfs;
+pub mod zoneadm;
+
+pub use root::Root;
+pub use tool::{Error, Output, Result, Tool};

@@ -1,0 +1,106 @@
+//! zfs(8): datasets, snapshots and streams.
+
+use std::collections::BTreeMap;
+
+use crate::root::Root;
+use crate::tool::{Error, Result, Running, Tool};
+
+const ZFS: &str = "/usr/sbin/zfs";
+
+/// A `zfs` run for what has no function of its own here.
+pub fn tool(root: &Root) -> Tool<'_> {
+    root.tool(ZFS)
+}
+
+/// One row a dataset: the values of the asked-for properties in order, `-` as zfs prints it where there is none.
+pub type Rows = Vec<Vec<String>>;
+
+/// `zfs list -H -p` of the given types (`filesystem,volume`) and properties. `below` restricts it to datasets and,
+/// with `depth`, to how many levels below them; an empty `below` lists every pool.
+pub fn list(
+    root: &Root,
+    types: &str,
+    properties: &[&str],
+    below: &[&str],
+    depth: Option<u32>,
+) -> Result<Rows> {
+    let mut tool = tool(root).args(["list", "-H", "-p", "-t", types, "-o", &properties.join(",")]);
+    if let Some(depth) = depth {
+        tool = tool.arg("-d").arg(depth.to_string());
+    }
+    parse_rows(&tool.args(below).text()?, properties.len())
+}
+
+fn parse_rows(text: &str, width: usize) -> Result<Rows> {
+    text.lines()
+        .map(|line| {
+            let row: Vec<String> = line.split('\t').map(str::to_owned).collect();
+            if row.len() == width {
+                return Ok(row);
+            }
+            Err(Error::Unexpected {
+                what: "the output of zfs list".into(),
+                why: format!("expected {width} columns in \"{line}\""),
+            })
+        })
+        .collect()
+}
+
+/// Whether a dataset or snapshot exists.
+pub fn exists(root: &Root, name: &str) -> Result<bool> {
+    let tool = tool(root).args(["list", "-H", "-p", "-o", "name", "-t", "all", name]);
+    let command = tool.display();
+    let output = tool.output()?;
+    if output.success() {
+        return Ok(true);
+    }
+    let stderr = output.error_text();
+    if stderr.contains("does not exist") || stderr.contains("no such pool") {
+        return Ok(false);
+    }
+    Err(Error::Failed { command, status: output.status, stderr })
+}
+
+/// The values of some properties of one dataset, exact (`-p`).
+pub fn get(root: &Root, name: &str, properties: &[&str]) -> Result<BTreeMap<String, String>> {
+    let text = tool(root)
+        .args(["get", "-H", "-p", "-o", "property,value", &properties.join(","), name])
+        .text()?;
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(property, value)| (property.to_owned(), value.to_owned()))
+        .collect())
+}
+
+/// Starts `zfs receive` into `target`; the caller writes the stream to its standard input and then finishes it.
+pub fn receive(root: &Root, options: &[&str], target: &str) -> Result<Running> {
+    tool(root).arg("receive").args(options).arg(target).feed()
+}
+
+/// Starts `zfs send` with the given arguments; the caller reads the stream from its standard output.
+pub fn send(root: &Root, arguments: &[&str]) -> Result<Running> {
+    tool(root).arg("send").args(arguments).stream()
+}
+
+/// Renames a dataset.
+pub fn rename(root: &Root, from: &str, to: &str) -> Result<()> {
+    tool(root).args(["rename", from, to]).run().map(drop)
+}
+
+/// Destroys a dataset or snapshot, with `options` such as `-r`.
+pub fn destroy(root: &Root, options: &[&str], name: &str) -> Result<()> {
+    tool(root).arg("destroy").args(options).arg(name).run().map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_keep_empty_values_and_refuse_other_widths() {
+        let rows = parse_rows("zones\t-\nzones/a\t\n", 2).unwrap();
+        assert_eq!(rows, [["zones", "-"], ["zones/a", ""]]);
+        assert!(parse_rows("zones\n", 2).is_err());
+    }
+}
