@@ -1,1 +1,8 @@
 //! Creates, lists, changes and deletes zones and virtual machines; the vmadm program.
+//!
+//! [`cli`] reads the command line and dispatches; every command is a module of its own that exports one
+//! [`commands::Command`].
+
+pub mod cli;
+pub mod commands;
+mod help;

@@ -1,0 +1,42 @@
+//! The table of commands: names, options and the function that runs each.
+
+use crate::cli::options::Syntax;
+use crate::cli::{Call, Outcome};
+use crate::help;
+
+/// One command of vmadm.
+#[derive(Debug)]
+pub struct Command {
+    /// The command's name and its synonyms.
+    pub names: &'static [&'static str],
+    /// The options it takes beside `-v` and `-d`.
+    pub syntax: Syntax,
+    /// Runs it.
+    pub run: fn(Call) -> Outcome,
+}
+
+static COMMANDS: &[&Command] = &[&help::COMMAND];
+
+/// The command of that name or synonym.
+pub fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().copied().find(|command| command.names.contains(&name))
+}
+
+/// Every name and synonym, for hints and completions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().flat_map(|command| command.names.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_taken_twice() {
+        let mut all: Vec<&str> = names().collect();
+        all.sort_unstable();
+        let count = all.len();
+        all.dedup();
+        assert_eq!(count, all.len());
+    }
+}
