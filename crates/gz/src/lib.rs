@@ -4,6 +4,7 @@
 //! by absolute path below it ([`tool`]), files are replaced whole ([`files`]), one writer a VM is kept by [`lock`].
 
 pub mod files;
+pub mod images;
 pub mod interrupt;
 pub mod lock;
 pub mod root;
