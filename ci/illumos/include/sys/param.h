@@ -1,0 +1,3 @@
+#pragma once
+#include <sys/types.h>
+#define MAXPATHLEN 1024
