@@ -7,6 +7,7 @@ pub mod files;
 pub mod images;
 pub mod interrupt;
 pub mod lock;
+pub mod probes;
 pub mod root;
 pub mod tool;
 pub mod zfs;

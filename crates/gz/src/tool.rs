@@ -16,6 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::interrupt;
+use crate::probes;
 use crate::root::Root;
 
 /// The result of anything that runs tools or touches the system.
@@ -183,12 +184,16 @@ impl<'a> Tool<'a> {
         }
         let command = self.display();
         let started = Instant::now();
+        probes::tool_start(&command);
         let mut child = self.start(Stdio::piped(), Stdio::piped())?;
         let collected = collect(&mut child, &self.stdin, self.limit, &command);
         if collected.is_err() {
             end(&mut child);
         }
-        log::debug!("{command} took {} ms", started.elapsed().as_millis());
+        let status = collected.as_ref().ok().and_then(|output| output.status.code()).unwrap_or(-1);
+        let took = started.elapsed();
+        probes::tool_done(&command, status, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        log::debug!("{command} took {} ms", took.as_millis());
         collected
     }
 
