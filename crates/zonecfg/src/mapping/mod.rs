@@ -1,0 +1,3 @@
+//! How VM manifests map onto zone configuration, one module a flavour.
+
+pub mod smartos_write;

@@ -1,0 +1,54 @@
+//! Values as tokens of the zonecfg language.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// A value that the zonecfg language has no way to write down.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{property}: zonecfg cannot store {character}")]
+pub struct Unmappable {
+    /// The property of the payload.
+    pub property: String,
+    /// What is in the way, in words.
+    pub character: String,
+}
+
+/// `value` as a quoted token. The language has no escapes: a quoted token holds anything but quotes, line ends and
+/// other control characters.
+pub(super) fn quoted(property: &str, value: &str) -> Result<String, Unmappable> {
+    check(property, value)?;
+    Ok(format!("\"{value}\""))
+}
+
+/// `value` as it is where it is one word of the language, quoted elsewhere.
+pub(super) fn token<'a>(property: &str, value: &'a str) -> Result<Cow<'a, str>, Unmappable> {
+    check(property, value)?;
+    let word = !value.is_empty()
+        && !value.contains(|c: char| c.is_whitespace() || "\";=[](),".contains(c));
+    Ok(if word { Cow::Borrowed(value) } else { Cow::Owned(format!("\"{value}\"")) })
+}
+
+fn check(property: &str, value: &str) -> Result<(), Unmappable> {
+    let Some(bad) = value.chars().find(|&c| c == '"' || c.is_control()) else { return Ok(()) };
+    let character = match bad {
+        '"' => "a double quote".to_owned(),
+        '\n' => "a line end".to_owned(),
+        c => format!("the control character U+{:04X}", u32::from(c)),
+    };
+    Err(Unmappable { property: property.to_owned(), character })
+}
+
+/// A value as JavaScript's `toString` writes it: lists joined by commas, null elements of a list empty.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| if item.is_null() { String::new() } else { text(item) })
+            .collect::<Vec<_>>()
+            .join(","),
+        Value::Object(_) => "[object Object]".to_owned(),
+        other => other.to_string(),
+    }
+}
