@@ -89,8 +89,10 @@ fn name_interfaces(vm: &Object, add: &mut [Object], brand: &str) {
         .filter_map(|nic| nic.get("interface")?.as_str()?.strip_prefix(prefix)?.parse().ok())
         .collect();
     for nic in add.iter_mut().filter(|nic| !nic.contains_key("interface")) {
-        let free = (0..).find(|index| !used.contains(index)).unwrap_or_default();
-        used.insert(free);
+        let mut free = 0;
+        while !used.insert(free) {
+            free += 1;
+        }
         nic.insert("interface".to_owned(), Value::String(format!("{prefix}{free}")));
     }
 }
