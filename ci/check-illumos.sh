@@ -17,6 +17,7 @@ cd "$HERE/.."
 TARGET=x86_64-unknown-illumos
 LLVM=22
 CACHE=${ILLUMOS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/illumos-cross}
+# shellcheck disable=SC2034 # read by stubs.sh and report.sh
 EXPORTS=$HERE/illumos/exports.txt
 # rustup's toolchain stays as it is: Debian's compiler, by full path, has the library sources that std is built from.
 export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc CARGO=/usr/bin/cargo
