@@ -1,1 +1,24 @@
-//! VM payloads, VM objects and image manifests: the property table, validation, JSON Schema.
+//! The JSON-manifest library of zonekit: VM payloads, VM objects and image manifests.
+//!
+//! Pure: nothing here reads a file, runs a program or looks at the system. What a decision needs to know of the system is
+//! passed in as [`facts::Facts`].
+
+pub mod action;
+pub mod brand;
+pub mod facts;
+pub mod fields;
+pub mod js;
+pub mod json;
+pub mod payload;
+pub mod properties;
+pub mod suggest;
+pub mod validate;
+pub mod vm_object;
+
+pub use action::Action;
+pub use brand::{Brand, BrandFeatures, BrandSet, Flavour, VmType};
+pub use facts::Facts;
+pub use fields::{Fields, Object};
+pub use payload::Payload;
+pub use properties::{PROPERTIES, Property};
+pub use vm_object::VmObject;

@@ -1,0 +1,55 @@
+//! Rows for metadata and tags.
+
+use super::Kind::{FlatObject, List};
+use super::brands::ANY;
+use super::{ElementRule, Encoding, Flatten, Property};
+
+pub(super) const ROWS: &[Property] = &[
+    Property::new(
+        "customer_metadata",
+        FlatObject,
+        "Metadata that the VM's user may read and change.",
+    )
+    .create_receive(ANY)
+    .config_json("customer_metadata")
+    .flatten(Flatten::Object)
+    .default_text("{}"),
+    Property::new("internal_metadata", FlatObject, "Metadata that only the operator may change.")
+        .create_receive(ANY)
+        .config_json("internal_metadata")
+        .flatten(Flatten::Object)
+        .default_text("{}"),
+    Property::new(
+        "internal_metadata_namespaces",
+        List,
+        "Prefixes of metadata keys that are kept in internal_metadata.",
+    )
+    .payload(ANY)
+    .attr("internal-metadata-namespaces")
+    .encoding(Encoding::CommaList)
+    .flatten(Flatten::Array)
+    .default_text("[]")
+    .element(ElementRule::AttributeName),
+    Property::new("remove_customer_metadata", List, "Keys of customer_metadata to remove.")
+        .update(ANY),
+    Property::new("remove_internal_metadata", List, "Keys of internal_metadata to remove.")
+        .update(ANY),
+    Property::new("remove_tags", List, "Tags to remove.").update(ANY),
+    Property::new(
+        "set_customer_metadata",
+        FlatObject,
+        "Keys of customer_metadata to add or change.",
+    )
+    .update(ANY),
+    Property::new(
+        "set_internal_metadata",
+        FlatObject,
+        "Keys of internal_metadata to add or change.",
+    )
+    .update(ANY),
+    Property::new("set_tags", FlatObject, "Tags to add or change.").update(ANY),
+    Property::new("tags", FlatObject, "Names and values that operators attach to the VM.")
+        .create_receive(ANY)
+        .config_json("tags")
+        .flatten(Flatten::Object),
+];
