@@ -1,1 +1,3 @@
-//! The simulated global zone: stands in for illumos's tools on a machine without illumos.
+//! The simulated global zone, as a library: what the programs do that stand in for illumos's tools.
+
+pub mod zfs;
