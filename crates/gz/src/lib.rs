@@ -7,11 +7,17 @@ pub mod files;
 pub mod images;
 pub mod interrupt;
 pub mod lock;
+pub mod nictagadm;
+pub mod plan;
+mod power;
 pub mod probes;
 pub mod root;
+pub mod space;
 pub mod tool;
 pub mod zfs;
+pub mod zone_files;
 pub mod zoneadm;
+pub mod zonecfg;
 
 pub use root::Root;
 pub use tool::{Error, Output, Result, Tool};

@@ -46,6 +46,9 @@ pub enum Error {
     /// Another program holds the lock.
     #[error("{0}")]
     Locked(String),
+    /// A new VM has not said in time that it is set up; it is stopped and marked failed.
+    #[error("timed out waiting for /var/svc/provisioning to move for {uuid}")]
+    Unprovisioned { uuid: String },
 }
 
 impl Error {
@@ -107,13 +110,21 @@ pub struct Tool<'a> {
     root: &'a Root,
     program: &'static str,
     arguments: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
     stdin: Vec<u8>,
     limit: Option<Duration>,
 }
 
 impl<'a> Tool<'a> {
     pub(crate) fn new(root: &'a Root, program: &'static str) -> Self {
-        Self { root, program, arguments: Vec::new(), stdin: Vec::new(), limit: None }
+        Self {
+            root,
+            program,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            stdin: Vec::new(),
+            limit: None,
+        }
     }
 
     /// Adds one argument.
@@ -127,6 +138,13 @@ impl<'a> Tool<'a> {
     #[must_use]
     pub fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, arguments: I) -> Self {
         self.arguments.extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable of the tool's otherwise fixed environment.
+    #[must_use]
+    pub fn environment(mut self, name: &'static str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name, value.as_ref().to_owned()));
         self
     }
 
@@ -223,6 +241,7 @@ impl<'a> Tool<'a> {
     fn command(&self, program: &PathBuf) -> Command {
         let mut command = Command::new(program);
         command.args(&self.arguments).env_clear().envs(self.root.environment());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

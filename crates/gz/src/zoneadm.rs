@@ -1,7 +1,7 @@
 //! zoneadm(8): which zones there are, and their states.
 
 use crate::root::Root;
-use crate::tool::{Result, Tool};
+use crate::tool::{Error, Result, Tool};
 
 const ZONEADM: &str = "/usr/sbin/zoneadm";
 
@@ -31,6 +31,49 @@ pub struct Zone {
 pub fn list(root: &Root) -> Result<Vec<Zone>> {
     let text = tool(root).args(["list", "-p", "-c"]).text()?;
     Ok(text.lines().map(parse_line).filter(|zone| zone.name != "global").collect())
+}
+
+/// The zone with that UUID, or of that name; `None` where there is none.
+pub fn find(root: &Root, uuid: &str) -> Result<Option<Zone>> {
+    match tool(root).args(["-u", uuid, "list", "-p"]).text() {
+        Ok(text) => Ok(text.lines().next().map(parse_line)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The name of the zone with that UUID: the UUID itself for all but a few.
+pub fn name_of(root: &Root, uuid: &str) -> Result<String> {
+    if root.path(format!("/etc/zones/{uuid}.xml")).exists() {
+        return Ok(uuid.to_owned());
+    }
+    Ok(find(root, uuid)?.map_or_else(|| uuid.to_owned(), |zone| zone.name))
+}
+
+/// Halts a zone at once. False where it was not up, or does not exist.
+pub fn halt(root: &Root, uuid: &str) -> Result<bool> {
+    match tool(root).args(["-u", uuid, "halt", "-X"]).run() {
+        Ok(_) => Ok(true),
+        Err(error) if is_absent(&error) || is_not_up(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Uninstalls a zone: its dataset goes, and all below it. One that is not installed is fine.
+pub fn uninstall(root: &Root, uuid: &str) -> Result<()> {
+    match tool(root).args(["-u", uuid, "uninstall", "-F"]).run() {
+        Err(error) if is_absent(&error) || error.stderr().contains("must be installed") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+fn is_absent(error: &Error) -> bool {
+    crate::zonecfg::is_absent(error.stderr())
+}
+
+fn is_not_up(error: &Error) -> bool {
+    let stderr = error.stderr();
+    stderr.contains("already halted") || stderr.contains("must be ")
 }
 
 /// Fields are separated by colons; a colon or backslash in a value is escaped by a backslash.

@@ -1,0 +1,53 @@
+//! Plans: what a mutating command will do, as data, and the one place where it is done.
+//!
+//! A [`Plan`] is a list of [`Step`]s. A step prints itself (`--dry-run`), runs itself and says, before it runs, by which
+//! steps it is undone. [`execute`](fn@execute) keeps a journal of what was begun, so that a plan that was cut off is
+//! undone or finished by the next command on that VM ([`recover`]).
+
+mod execute;
+mod journal;
+mod run;
+mod show;
+mod step;
+mod undo;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use run::wait_for;
+
+pub use execute::{Failed, execute, recover, recover_all};
+pub use step::{Properties, Step, ZoneFile};
+
+/// What becomes of the steps that were done when a later one fails, is interrupted or is cut off by a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// They are undone, last first: the system is as before.
+    Undo,
+    /// The rest is tried again later: the steps can be run twice, and requests to stop are held off.
+    Finish,
+    /// They stay.
+    Keep,
+}
+
+/// What a command will do to one VM.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The command's name (`create`).
+    pub command: String,
+    /// The VM's UUID.
+    pub uuid: String,
+    pub on_failure: OnFailure,
+    /// In the order in which they are run.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// A plan without steps yet.
+    pub fn new(command: &str, uuid: &str, on_failure: OnFailure) -> Self {
+        Self { command: command.to_owned(), uuid: uuid.to_owned(), on_failure, steps: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,368 @@
+//! Doing a step.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::step::{Properties, Step};
+use crate::files;
+use crate::interrupt;
+use crate::root::Root;
+use crate::tool::{Error, Result, Tool};
+use crate::zone_files::ZoneRoot;
+use crate::{zfs, zoneadm, zonecfg};
+
+impl Step {
+    /// Does it.
+    pub fn run(&self, root: &Root) -> Result<()> {
+        match self {
+            Self::CreateFilesystem { dataset, properties } => {
+                done(options(zfs::tool(root).arg("create"), properties).arg(dataset))
+            }
+            Self::CreateVolume { dataset, size_mib, properties } => {
+                let tool = options(zfs::tool(root).arg("create"), properties);
+                done(tool.arg("-V").arg(format!("{size_mib}M")).arg(dataset))
+            }
+            Self::CloneDataset { snapshot, dataset, force, properties } => {
+                let tool = zfs::tool(root).arg("clone");
+                let tool = if *force { tool.arg("-F") } else { tool };
+                done(options(tool, properties).args([snapshot, dataset]))
+            }
+            Self::DestroyDataset { dataset, force } => {
+                destroy(root, if *force { "-rF" } else { "-r" }, dataset)
+            }
+            Self::DestroyVolume { dataset } => destroy_volume(root, dataset),
+            Self::RenameDataset { from, to } => match zfs::rename(root, from, to) {
+                // Undone twice: it has its old name already.
+                Err(error) if is_gone(&error) && zfs::exists(root, to)? => Ok(()),
+                other => other,
+            },
+            Self::CreateSnapshots { snapshots } => {
+                done(zfs::tool(root).arg("snapshot").args(snapshots))
+            }
+            Self::DestroySnapshot { snapshot } => gone_is_fine(zfs::destroy(root, &[], snapshot)),
+            Self::Hold { tag, snapshot } => done(zfs::tool(root).args(["hold", tag, snapshot])),
+            Self::ReleaseHolds { snapshot } => release_holds(root, snapshot),
+            Self::SetProperties { dataset, properties } => {
+                if properties.is_empty() {
+                    return Ok(());
+                }
+                let pairs = properties.iter().map(|(name, value)| format!("{name}={value}"));
+                gone_is_fine(done(zfs::tool(root).arg("set").args(pairs).arg(dataset)))
+            }
+            Self::ReserveBhyveSpace { dataset, quota_gib, flexible_mib } => {
+                crate::space::reserve(root, dataset, *quota_gib, *flexible_mib)
+            }
+            Self::AdjustSpace { dataset, delta } => crate::space::adjust(root, dataset, *delta),
+            Self::ConfigureZone { zone, script, .. } => zonecfg::create(root, zone, script),
+            Self::ChangeZone { uuid, script } => zonecfg::change(root, uuid, script),
+            Self::DeleteZone { uuid } => delete_zone(root, uuid),
+            Self::Install { zone, quota_gib, image, no_dataset, .. } => {
+                let quota = quota_gib.to_string();
+                let mut tool = zoneadm::tool(root).args(["-z", zone, "install", "-q", &quota]);
+                if let Some(image) = image {
+                    tool = tool.args(["-t", image]);
+                }
+                done(if *no_dataset { tool.args(["-x", "nodataset"]) } else { tool })
+            }
+            Self::Uninstall { uuid } => zoneadm::uninstall(root, uuid),
+            Self::Boot { uuid } => done(zoneadm::tool(root).args(["-u", uuid, "boot", "-X"])),
+            Self::Halt { uuid } => zoneadm::halt(root, uuid).map(drop),
+            Self::Reset { uuid } => done(zoneadm::tool(root).args(["-u", uuid, "reboot", "-X"])),
+            Self::Login { zone, command, required } => {
+                let result = done(root.tool("/usr/sbin/zlogin").arg(zone).args(command));
+                ignored_unless(*required, result)
+            }
+            Self::AwaitState { uuid, states, seconds, or_halt } => {
+                await_state(root, uuid, states, *seconds, *or_halt)
+            }
+            Self::AwaitReboot { uuid, zone_id, seconds } => {
+                await_reboot(root, uuid, *zone_id, *seconds)
+            }
+            Self::TerminateInit { uuid, pid, seconds, kill } => {
+                terminate(root, uuid, *pid, Duration::from_secs(*seconds), *kill)
+            }
+            Self::PowerDown { uuid, zonepath, seconds } => {
+                crate::power::down(root, uuid, zonepath, Duration::from_secs(*seconds))
+            }
+            Self::AwaitProvisioned { uuid, zonepath, deadline_ms } => {
+                await_provisioned(root, uuid, zonepath, *deadline_ms)
+            }
+            Self::FreshDirectory { path, mode } => fresh_directory(root, path, *mode),
+            Self::WriteFile { path, text, mode } => {
+                files::replace(&root.path(path), text.as_bytes(), *mode)
+            }
+            Self::RemoveFile { path } => files::remove(&root.path(path)),
+            Self::WriteZoneFile { file, text, mode } => {
+                ZoneRoot::new(root, &file.root).write(&file.path, text.as_bytes(), *mode)
+            }
+            Self::PrependZoneFile { root: zone, paths, text } => {
+                let zone = ZoneRoot::new(root, zone);
+                for path in paths {
+                    if let Some(old) = zone.read(path)? {
+                        if !old.starts_with(text.as_str()) {
+                            zone.write(path, format!("{text}{old}").as_bytes(), 0o644)?;
+                        }
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            Self::TouchZoneFile { file } => ZoneRoot::new(root, &file.root).touch(&file.path),
+            Self::RemoveZoneFiles { root: zone, paths } => {
+                let zone = ZoneRoot::new(root, zone);
+                paths.iter().try_for_each(|path| zone.remove(path))
+            }
+            Self::SetServiceProperty { root: zone, service, property, value } => {
+                set_service_property(root, zone, service, property, value)
+            }
+            Self::CopyZoneDirectory { root: zone, directory, to } => {
+                copy_directory(root, zone, directory, to)
+            }
+            Self::SetRctl { zone, name, value } => set_rctl(root, zone, name, *value),
+            Self::SetLinkProperty { zone, link, property, value } => {
+                let tool = root.tool("/usr/sbin/dladm");
+                done(if value.is_empty() {
+                    tool.args(["reset-linkprop", "-t", "-z", zone, "-p", property, link])
+                } else {
+                    let pair = format!("{property}={value}");
+                    tool.args(["set-linkprop", "-t", "-z", zone, "-p", &pair, link])
+                })
+            }
+        }
+    }
+}
+
+fn done(tool: Tool<'_>) -> Result<()> {
+    tool.run().map(drop)
+}
+
+fn options<'a>(tool: Tool<'a>, properties: &Properties) -> Tool<'a> {
+    properties
+        .iter()
+        .fold(tool, |tool, (name, value)| tool.arg("-o").arg(format!("{name}={value}")))
+}
+
+fn ignored_unless(required: bool, result: Result<()>) -> Result<()> {
+    match result {
+        Err(error @ Error::Failed { .. }) if !required => {
+            log::warn!("{error}");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+fn is_gone(error: &Error) -> bool {
+    let stderr = error.stderr();
+    stderr.contains("does not exist") || stderr.contains("could not find any snapshots")
+}
+
+fn gone_is_fine(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if is_gone(&error) => Ok(()),
+        other => other,
+    }
+}
+
+fn destroy(root: &Root, options: &str, dataset: &str) -> Result<()> {
+    gone_is_fine(zfs::destroy(root, &[options], dataset))
+}
+
+fn destroy_volume(root: &Root, dataset: &str) -> Result<()> {
+    let origin = match zfs::get(root, dataset, &["origin"]) {
+        Ok(mut values) => values.remove("origin").unwrap_or_default(),
+        Err(error) if is_gone(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    destroy(root, "-rF", dataset)?;
+    if origin.contains('@') && !origin.ends_with("@final") {
+        return destroy(root, "-rF", &origin);
+    }
+    Ok(())
+}
+
+fn release_holds(root: &Root, snapshot: &str) -> Result<()> {
+    let text = match zfs::tool(root).args(["holds", "-H", snapshot]).text() {
+        Err(error) if is_gone(&error) => return Ok(()),
+        other => other?,
+    };
+    for tag in text.lines().filter_map(|line| line.split('\t').nth(1)) {
+        match done(zfs::tool(root).args(["release", tag, snapshot])) {
+            Err(error) if error.stderr().contains("no such tag") => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the configuration, and what a receive left of its own.
+fn delete_zone(root: &Root, uuid: &str) -> Result<()> {
+    zonecfg::delete(root, uuid)?;
+    files::remove(&root.path(format!("/etc/zones/{uuid}-receiving.json")))
+}
+
+fn fresh_directory(root: &Root, path: &str, mode: u32) -> Result<()> {
+    let directory = root.path(path);
+    match fs::symlink_metadata(&directory) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(&directory),
+        Ok(_) => fs::remove_file(&directory),
+        Err(_) => Ok(()),
+    }
+    .and_then(|()| fs::DirBuilder::new().mode(mode).recursive(true).create(&directory))
+    .map_err(|e| Error::io(format!("cannot make {path} anew"), e))
+}
+
+fn set_service_property(
+    root: &Root,
+    zone: &str,
+    service: &str,
+    property: &str,
+    value: &str,
+) -> Result<()> {
+    const REPOSITORY: &str = "/etc/svc/repository.db";
+    let repository = root.path(format!("{zone}{REPOSITORY}"));
+    let mut tool = root
+        .tool("/usr/sbin/svccfg")
+        .environment("SVCCFG_CONFIGD_PATH", "/lib/svc/bin/svc.configd")
+        .environment("SVCCFG_REPOSITORY", &repository)
+        .args(["-s", service, "setprop", property, "="]);
+    // `count: 300` is two words of svccfg's language.
+    tool = tool.args(value.split(' '));
+    done(tool)
+}
+
+/// Copies the image's directory, where it has one, with owners and times.
+fn copy_directory(root: &Root, zone: &str, directory: &str, to: &str) -> Result<()> {
+    let zone_root = ZoneRoot::new(root, zone);
+    if !zone_root.is_directory(directory)? {
+        return Ok(());
+    }
+    let from = root.path(format!("{zone}{directory}")).join("");
+    done(root.tool("/usr/bin/rsync").args(["--numeric-ids", "-aq"]).arg(from).arg(root.path(to)))
+}
+
+fn set_rctl(root: &Root, zone: &str, name: &str, value: Option<u64>) -> Result<()> {
+    const PRCTL: &str = "/usr/bin/prctl";
+    let Some(value) = value else {
+        let tool = root.tool(PRCTL).args(["-n", name, "-x", "-t", "privileged", "-i", "zone"]);
+        return done(tool.arg(zone));
+    };
+    let value = value.to_string();
+    let set = |how: &str| {
+        let tool = root.tool(PRCTL).args(["-n", name, "-v", &value, "-t", "privileged", how]);
+        done(tool.args(["-i", "zone", zone]))
+    };
+    match set("-r") {
+        Err(error) if error.stderr().contains("no matching resource control to replace") => {
+            set("-s")
+        }
+        other => other,
+    }
+}
+
+/// Looks again and again, less often as time goes by, until `look` says yes or the time is up.
+pub(crate) fn wait_for(limit: Duration, mut look: impl FnMut() -> Result<bool>) -> Result<bool> {
+    let deadline = Instant::now() + limit;
+    let mut pause = Duration::from_millis(5);
+    loop {
+        if look()? {
+            return Ok(true);
+        }
+        if interrupt::requested() {
+            return Err(Error::Interrupted);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        std::thread::sleep(pause.min(left));
+        pause = (pause * 3 / 2).min(Duration::from_millis(500));
+    }
+}
+
+fn await_state(
+    root: &Root,
+    uuid: &str,
+    states: &[String],
+    seconds: u64,
+    or_halt: bool,
+) -> Result<()> {
+    let reached = wait_for(Duration::from_secs(seconds), || {
+        Ok(zoneadm::find(root, uuid)?.is_none_or(|zone| states.contains(&zone.state)))
+    })?;
+    match (reached, or_halt) {
+        (true, _) => Ok(()),
+        (false, true) => zoneadm::halt(root, uuid).map(drop),
+        (false, false) => Err(Error::Unexpected {
+            what: format!("the state of zone {uuid}"),
+            why: format!("it was not {} within {seconds} seconds", states.join(" or ")),
+        }),
+    }
+}
+
+fn await_reboot(root: &Root, uuid: &str, zone_id: Option<u32>, seconds: u64) -> Result<()> {
+    let up = wait_for(Duration::from_secs(seconds), || {
+        let zone = zoneadm::find(root, uuid)?;
+        Ok(zone.is_some_and(|zone| zone.state == "running" && zone.id != zone_id))
+    })?;
+    if up {
+        return Ok(());
+    }
+    Err(Error::Unexpected {
+        what: format!("the state of zone {uuid}"),
+        why: "timed out waiting for zone to reboot".to_owned(),
+    })
+}
+
+/// The id that kstat gives where a zone's init has gone.
+const NO_INIT: i32 = -1;
+
+fn terminate(root: &Root, uuid: &str, pid: i32, limit: Duration, then_kill: bool) -> Result<()> {
+    const AFTER_KILL: Duration = Duration::from_secs(10);
+    if pid > 1 && pid != NO_INIT {
+        let init = Pid::from_raw(pid);
+        match kill(init, Signal::SIGTERM) {
+            Ok(()) => {
+                let gone =
+                    || Ok(matches!(kill(init, None), Err(Errno::ESRCH)) || is_down(root, uuid)?);
+                if !wait_for(limit, gone)? && then_kill {
+                    let _ = kill(init, Signal::SIGKILL);
+                    wait_for(AFTER_KILL, gone)?;
+                }
+            }
+            Err(Errno::ESRCH) => {}
+            Err(e) => return Err(Error::io(format!("cannot signal process {pid}"), e.into())),
+        }
+    }
+    zoneadm::halt(root, uuid).map(drop)
+}
+
+fn is_down(root: &Root, uuid: &str) -> Result<bool> {
+    Ok(zoneadm::find(root, uuid)?.is_none_or(|zone| zone.state == "installed"))
+}
+
+const PROVISIONING: &str = "/var/svc/provisioning";
+
+fn await_provisioned(root: &Root, uuid: &str, zonepath: &str, deadline_ms: u64) -> Result<()> {
+    let zone = ZoneRoot::new(root, &format!("{zonepath}/root"));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = Duration::from_millis(deadline_ms).saturating_sub(now).max(Duration::from_secs(1));
+    if wait_for(left, || Ok(!zone.exists(PROVISIONING)?))? {
+        return Ok(());
+    }
+    // The VM stays as it is for the operator to look into, stopped and marked.
+    let mark = "remove -F attr name=failed; add attr; set name=failed; set value=\"provisioning\"; \
+                set type=string; end";
+    for script in [mark, "remove attr name=transition", "set autoboot=false"] {
+        if let Err(error) = zonecfg::change(root, uuid, script) {
+            log::warn!("{error}");
+        }
+    }
+    zoneadm::halt(root, uuid)?;
+    Err(Error::Unprovisioned { uuid: uuid.to_owned() })
+}

@@ -1,0 +1,154 @@
+//! Plans and steps as text: what `--dry-run` prints, a command an operator could type where there is one.
+
+use std::fmt;
+
+use super::step::{Properties, Step};
+use super::{OnFailure, Plan};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let otherwise = match self.on_failure {
+            OnFailure::Undo => "undone if a step fails",
+            OnFailure::Finish => "finished later if cut off",
+            OnFailure::Keep => "left as it is if a step fails",
+        };
+        writeln!(f, "{} {}: {} steps, {otherwise}", self.command, self.uuid, self.steps.len())?;
+        for (index, step) in self.steps.iter().enumerate() {
+            let text = step.to_string();
+            let mut lines = text.lines();
+            writeln!(f, "{:3}. {}", index + 1, lines.next().unwrap_or_default())?;
+            for line in lines {
+                writeln!(f, "     {line}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Step as S;
+        match self {
+            S::CreateFilesystem { dataset, properties } => {
+                write!(f, "zfs create{} {dataset}", options(properties))
+            }
+            S::CreateVolume { dataset, size_mib, properties } => {
+                write!(f, "zfs create{} -V {size_mib}M {dataset}", options(properties))
+            }
+            S::CloneDataset { snapshot, dataset, force, properties } => {
+                let force = if *force { " -F" } else { "" };
+                write!(f, "zfs clone{force}{} {snapshot} {dataset}", options(properties))
+            }
+            S::DestroyDataset { dataset, force } => {
+                write!(f, "zfs destroy -r{} {dataset}", if *force { "F" } else { "" })
+            }
+            S::DestroyVolume { dataset } => write!(f, "zfs destroy -rF {dataset}"),
+            S::RenameDataset { from, to } => write!(f, "zfs rename {from} {to}"),
+            S::CreateSnapshots { snapshots } => write!(f, "zfs snapshot {}", snapshots.join(" ")),
+            S::DestroySnapshot { snapshot } => write!(f, "zfs destroy {snapshot}"),
+            S::Hold { tag, snapshot } => write!(f, "zfs hold {tag} {snapshot}"),
+            S::ReleaseHolds { snapshot } => write!(f, "zfs release (every hold of) {snapshot}"),
+            S::SetProperties { dataset, properties } => {
+                write!(f, "zfs set{} {dataset}", pairs(properties))
+            }
+            S::ReserveBhyveSpace { dataset, quota_gib, flexible_mib } => {
+                write!(
+                    f,
+                    "reserve space for {dataset} and its volumes: {quota_gib} GiB for the zone"
+                )?;
+                match flexible_mib {
+                    Some(mib) => write!(f, ", {mib} MiB for volumes and snapshots"),
+                    None => Ok(()),
+                }
+            }
+            S::AdjustSpace { dataset, delta } => {
+                write!(f, "zfs set quota, reservation ({delta:+} bytes) {dataset}")
+            }
+            S::ConfigureZone { zone, script, .. } => {
+                script_for(f, &format!("zonecfg -z {zone}"), script)
+            }
+            S::ChangeZone { uuid, script } => script_for(f, &format!("zonecfg -u {uuid}"), script),
+            S::DeleteZone { uuid } => write!(f, "zonecfg -u {uuid} delete -F"),
+            S::Install { zone, quota_gib, image, no_dataset, .. } => {
+                write!(f, "zoneadm -z {zone} install -q {quota_gib}")?;
+                if let Some(image) = image {
+                    write!(f, " -t {image}")?;
+                }
+                if *no_dataset {
+                    write!(f, " -x nodataset")?;
+                }
+                Ok(())
+            }
+            S::Uninstall { uuid } => write!(f, "zoneadm -u {uuid} uninstall -F"),
+            S::Boot { uuid } => write!(f, "zoneadm -u {uuid} boot -X"),
+            S::Halt { uuid } => write!(f, "zoneadm -u {uuid} halt -X"),
+            S::Reset { uuid } => write!(f, "zoneadm -u {uuid} reboot -X"),
+            S::Login { zone, command, .. } => write!(f, "zlogin {zone} {}", command.join(" ")),
+            S::AwaitState { uuid, states, seconds, or_halt } => {
+                write!(f, "wait up to {seconds} s until {uuid} is {}", states.join(" or "))?;
+                if *or_halt { write!(f, ", then halt it") } else { Ok(()) }
+            }
+            S::AwaitReboot { uuid, seconds, .. } => {
+                write!(f, "wait up to {seconds} s until {uuid} is running again")
+            }
+            S::TerminateInit { uuid, pid, seconds, kill } => {
+                let then = if *kill { "kill it" } else { "halt the zone" };
+                write!(f, "kill -TERM {pid} (init of {uuid}); after {seconds} s {then}")
+            }
+            S::PowerDown { uuid, seconds, .. } => {
+                write!(f, "power down {uuid}; after {seconds} s halt the zone")
+            }
+            S::AwaitProvisioned { uuid, .. } => write!(f, "wait until {uuid} is provisioned"),
+            S::FreshDirectory { path, mode } => write!(f, "empty directory {path} (mode {mode:o})"),
+            S::WriteFile { path, text, mode } => {
+                write!(f, "write {path} ({} bytes, mode {mode:o})", text.len())
+            }
+            S::RemoveFile { path } => write!(f, "remove {path}"),
+            S::WriteZoneFile { file, text, mode } => {
+                write!(f, "write {}{} ({} bytes, mode {mode:o})", file.root, file.path, text.len())
+            }
+            S::PrependZoneFile { root, paths, .. } => {
+                write!(f, "prepend a note to the first of {} in {root}", paths.join(", "))
+            }
+            S::TouchZoneFile { file } => write!(f, "touch {}{}", file.root, file.path),
+            S::RemoveZoneFiles { root, paths } => write!(f, "remove {} in {root}", paths.join(" ")),
+            S::SetServiceProperty { root, service, property, value } => {
+                write!(f, "svccfg -s {service} setprop {property} = {value} (in {root})")
+            }
+            S::CopyZoneDirectory { root, directory, to } => {
+                write!(f, "copy {root}{directory}/ to {to}")
+            }
+            S::SetRctl { zone, name, value: Some(value) } => {
+                write!(f, "prctl -n {name} -v {value} -t privileged -r -i zone {zone}")
+            }
+            S::SetRctl { zone, name, value: None } => {
+                write!(f, "prctl -n {name} -x -t privileged -i zone {zone}")
+            }
+            S::SetLinkProperty { zone, link, property, value } => {
+                write!(f, "dladm set-linkprop -t -z {zone} -p {property}={value} {link}")
+            }
+        }
+    }
+}
+
+fn options(properties: &Properties) -> String {
+    each(properties, " -o ")
+}
+
+fn pairs(properties: &Properties) -> String {
+    each(properties, " ")
+}
+
+fn each(properties: &Properties, before: &str) -> String {
+    properties.iter().fold(String::new(), |text, (name, value)| text + before + name + "=" + value)
+}
+
+/// A one-line script stands on the command line, a longer one below it.
+fn script_for(f: &mut fmt::Formatter<'_>, command: &str, script: &str) -> fmt::Result {
+    let script = script.trim_end();
+    if script.is_empty() || script.contains('\n') {
+        write!(f, "{command}")?;
+        return script.lines().try_for_each(|line| write!(f, "\n< {line}"));
+    }
+    write!(f, "{command} '{script}'")
+}

@@ -1,0 +1,99 @@
+//! The steps that plans are made of.
+
+use serde::{Deserialize, Serialize};
+
+/// Names and values of properties, in the order in which the tool is given them.
+pub type Properties = Vec<(String, String)>;
+
+/// A file below a zone's root, whose owner is not to be trusted: no symbolic link on the way is followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneFile {
+    /// The zone's root directory in the global zone (`/zones/<uuid>/root`).
+    pub root: String,
+    /// The file as the zone sees it (`/etc/nodename`).
+    pub path: String,
+}
+
+/// One thing to be done. Paths are those of the global zone, without the directory that stands in for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "step")]
+pub enum Step {
+    /// `zfs create`.
+    CreateFilesystem { dataset: String, properties: Properties },
+    /// `zfs create -V`, of whole MiB.
+    CreateVolume { dataset: String, size_mib: u64, properties: Properties },
+    /// `zfs clone`; volumes are cloned with `-F` as SmartOS needs to reserve space for them at once.
+    CloneDataset { snapshot: String, dataset: String, force: bool, properties: Properties },
+    /// `zfs destroy -r` and where `force` `-F`; a dataset that is not there is fine.
+    DestroyDataset { dataset: String, force: bool },
+    /// Destroys a volume with its snapshots and then the snapshot that it was cloned from, where that was made for it
+    /// alone (anything but an image's `@final`).
+    DestroyVolume { dataset: String },
+    /// `zfs rename`.
+    RenameDataset { from: String, to: String },
+    /// `zfs snapshot` of all of them at once.
+    CreateSnapshots { snapshots: Vec<String> },
+    /// `zfs destroy` of a snapshot; one that is not there is fine.
+    DestroySnapshot { snapshot: String },
+    /// `zfs hold`.
+    Hold { tag: String, snapshot: String },
+    /// `zfs release` of every hold on a snapshot.
+    ReleaseHolds { snapshot: String },
+    /// `zfs set`.
+    SetProperties { dataset: String, properties: Properties },
+    /// Quotas and reservations of a bhyve VM: `quota_gib` for the zone itself, each volume's own need, and
+    /// `flexible_mib` in all for volumes and snapshots where the VM has a flexible size.
+    ReserveBhyveSpace { dataset: String, quota_gib: u64, flexible_mib: Option<u64> },
+    /// Makes room in a bhyve VM's quota and reservation for a volume that takes `delta` bytes more (or less).
+    AdjustSpace { dataset: String, delta: i64 },
+    /// `zonecfg -z`: makes a zone.
+    ConfigureZone { zone: String, uuid: String, script: String },
+    /// `zonecfg -u`: changes a zone; the script goes to standard input, or as one argument where it is one line.
+    ChangeZone { uuid: String, script: String },
+    /// `zonecfg delete -F`; a zone that is not there is fine.
+    DeleteZone { uuid: String },
+    /// `zoneadm install`.
+    Install { zone: String, uuid: String, quota_gib: u64, image: Option<String>, no_dataset: bool },
+    /// `zoneadm uninstall -F`; a zone that is not installed is fine.
+    Uninstall { uuid: String },
+    /// `zoneadm boot -X`.
+    Boot { uuid: String },
+    /// `zoneadm halt -X`; a zone that is halted is fine.
+    Halt { uuid: String },
+    /// `zoneadm reboot -X`.
+    Reset { uuid: String },
+    /// `zlogin`: runs a command in a running zone. Its failure counts only where `required`.
+    Login { zone: String, command: Vec<String>, required: bool },
+    /// Waits until the zone is in one of `states`; after `seconds` it is halted where `or_halt`, else that is an error.
+    AwaitState { uuid: String, states: Vec<String>, seconds: u64, or_halt: bool },
+    /// Waits until the zone has come up as another instance than that with the id `zone_id`.
+    AwaitReboot { uuid: String, zone_id: Option<u32>, seconds: u64 },
+    /// SIGTERM to the zone's init; after `seconds` SIGKILL where `kill`, else the zone is halted.
+    TerminateInit { uuid: String, pid: i32, seconds: u64, kill: bool },
+    /// Asks a KVM guest to power down and waits `seconds` for that, then halts the zone.
+    PowerDown { uuid: String, zonepath: String, seconds: u64 },
+    /// Waits until the new VM has said that it is set up, marks it failed after `deadline_ms` (since the epoch).
+    AwaitProvisioned { uuid: String, zonepath: String, deadline_ms: u64 },
+    /// Empties a directory, or makes it.
+    FreshDirectory { path: String, mode: u32 },
+    /// Writes a file of the global zone's own, whole.
+    WriteFile { path: String, text: String, mode: u32 },
+    /// Removes a file of the global zone's own; one that is not there is fine.
+    RemoveFile { path: String },
+    /// Writes a file below a zone's root, in place of what is there, making directories on the way.
+    WriteZoneFile { file: ZoneFile, text: String, mode: u32 },
+    /// Puts text before the first of `files` that exists.
+    PrependZoneFile { root: String, paths: Vec<String>, text: String },
+    /// Makes sure that a zone has a plain file to mount something over: a link in its place goes.
+    TouchZoneFile { file: ZoneFile },
+    /// Removes files below a zone's root. `*` in the last component stands for any text.
+    RemoveZoneFiles { root: String, paths: Vec<String> },
+    /// `svccfg setprop` in the repository of a zone that is not running.
+    SetServiceProperty { root: String, service: String, property: String, value: String },
+    /// Copies what the image has at `directory` to the created filesystem `to`.
+    CopyZoneDirectory { root: String, directory: String, to: String },
+    /// `prctl`: sets a resource control of a running zone, or removes it.
+    SetRctl { zone: String, name: String, value: Option<u64> },
+    /// Link properties of a zone's interface.
+    SetLinkProperty { zone: String, link: String, property: String, value: String },
+}

@@ -1,0 +1,108 @@
+//! What undoes a step. Asked before the step runs, because some of it is the state it finds.
+
+use super::step::{Properties, Step};
+use crate::files;
+use crate::root::Root;
+use crate::tool::{Error, Result};
+use crate::{zfs, zonecfg};
+
+impl Step {
+    /// The steps that bring back the state before this one, in the order to run them. They can be run whether the step
+    /// was done, done in part or not at all. Files in a zone's own datasets have none: who makes the datasets undoes
+    /// them whole.
+    pub fn undo(&self, root: &Root) -> Result<Vec<Step>> {
+        Ok(match self {
+            Self::CreateFilesystem { dataset, .. }
+            | Self::CreateVolume { dataset, .. }
+            | Self::CloneDataset { dataset, .. } => {
+                vec![Self::DestroyDataset { dataset: dataset.clone(), force: true }]
+            }
+            Self::RenameDataset { from, to } => {
+                vec![Self::RenameDataset { from: to.clone(), to: from.clone() }]
+            }
+            Self::CreateSnapshots { snapshots } => snapshots
+                .iter()
+                .map(|snapshot| Self::DestroySnapshot { snapshot: snapshot.clone() })
+                .collect(),
+            Self::Hold { snapshot, .. } => {
+                vec![Self::ReleaseHolds { snapshot: snapshot.clone() }]
+            }
+            Self::SetProperties { dataset, properties } => {
+                let names: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
+                vec![Self::SetProperties {
+                    dataset: dataset.clone(),
+                    properties: present(root, dataset, &names)?,
+                }]
+            }
+            Self::ReserveBhyveSpace { dataset, .. } => space(root, dataset)?,
+            Self::AdjustSpace { dataset, .. } => vec![Self::SetProperties {
+                dataset: dataset.clone(),
+                properties: present(root, dataset, &["quota", "reservation"])?,
+            }],
+            Self::ConfigureZone { uuid, .. } => vec![Self::DeleteZone { uuid: uuid.clone() }],
+            Self::ChangeZone { uuid, .. } => match zonecfg::read_file(root, uuid)? {
+                Some((path, text)) => vec![Self::WriteFile { path, text, mode: 0o644 }],
+                None => Vec::new(),
+            },
+            Self::Install { uuid, .. } => vec![Self::Uninstall { uuid: uuid.clone() }],
+            Self::Boot { uuid } => vec![Self::Halt { uuid: uuid.clone() }],
+            Self::WriteFile { path, .. } | Self::RemoveFile { path } => vec![file(root, path)?],
+            _ => Vec::new(),
+        })
+    }
+}
+
+/// The values that properties of a dataset have now, as `zfs set` takes them.
+fn present(root: &Root, dataset: &str, names: &[&str]) -> Result<Properties> {
+    let values = zfs::get(root, dataset, names)?;
+    Ok(names
+        .iter()
+        .filter_map(|name| values.get(*name).map(|value| (*name, value)))
+        .map(|(name, value)| {
+            let limit = name.contains("quota") || name.contains("reserv");
+            let value = if limit && value == "0" { "none" } else { value };
+            (name.to_owned(), value.to_owned())
+        })
+        .collect())
+}
+
+/// A bhyve VM's reservations as they are. A dataset that does not exist yet has none to bring back.
+fn space(root: &Root, dataset: &str) -> Result<Vec<Step>> {
+    const OF_ZONE: [&str; 4] = ["refreservation", "refquota", "quota", "reservation"];
+    let rows = match zfs::list(
+        root,
+        "filesystem,volume",
+        &["name", "type", "refreservation"],
+        &["-r", dataset],
+        None,
+    ) {
+        Ok(rows) => rows,
+        Err(error) if error.stderr().contains("does not exist") => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let properties = present(root, dataset, &OF_ZONE)?;
+    let mut steps = vec![Step::SetProperties { dataset: dataset.to_owned(), properties }];
+    for row in rows {
+        if let [name, kind, reservation] = row.as_slice()
+            && kind == "volume"
+        {
+            let value = if reservation == "0" { "none" } else { reservation };
+            let properties = vec![("refreservation".to_owned(), value.to_owned())];
+            steps.push(Step::SetProperties { dataset: name.clone(), properties });
+        }
+    }
+    Ok(steps)
+}
+
+fn file(root: &Root, path: &str) -> Result<Step> {
+    Ok(match files::read_optional(&root.path(path))? {
+        Some(bytes) => {
+            let text = String::from_utf8(bytes).map_err(|_| Error::Unexpected {
+                what: path.to_owned(),
+                why: "it is not UTF-8".into(),
+            })?;
+            Step::WriteFile { path: path.to_owned(), text, mode: 0o644 }
+        }
+        None => Step::RemoveFile { path: path.to_owned() },
+    })
+}

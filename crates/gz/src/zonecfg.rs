@@ -1,0 +1,51 @@
+//! zonecfg(8): making, changing and deleting zone configurations.
+
+use crate::root::Root;
+use crate::tool::{Result, Tool};
+
+const ZONECFG: &str = "/usr/sbin/zonecfg";
+
+/// A `zonecfg` run for what has no function of its own here.
+pub fn tool(root: &Root) -> Tool<'_> {
+    root.tool(ZONECFG)
+}
+
+/// Makes the zone `name` of a script (`create -b` …).
+pub fn create(root: &Root, name: &str, script: &str) -> Result<()> {
+    tool(root).args(["-z", name]).stdin(script).run().map(drop)
+}
+
+/// Changes a zone. A script of one line is given as an argument, as SmartOS's vmadm does, a longer one as input; an
+/// empty one changes nothing.
+pub fn change(root: &Root, uuid: &str, script: &str) -> Result<()> {
+    let script = script.trim_end_matches('\n');
+    if script.is_empty() {
+        return Ok(());
+    }
+    let tool = tool(root).args(["-u", uuid]);
+    if script.contains('\n') { tool.stdin(format!("{script}\n")) } else { tool.arg(script) }
+        .run()
+        .map(drop)
+}
+
+/// Deletes a zone's configuration; one that is not there is fine.
+pub fn delete(root: &Root, uuid: &str) -> Result<()> {
+    match tool(root).args(["-u", uuid, "delete", "-F"]).run() {
+        Err(error) if is_absent(error.stderr()) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Whether a message says that the zone does not exist.
+pub(crate) fn is_absent(stderr: &str) -> bool {
+    let stderr = stderr.to_ascii_lowercase();
+    stderr.contains("no such zone") || stderr.contains("no zone with uuid")
+}
+
+/// The path and text of the file that holds a zone's configuration; `None` where the zone does not exist.
+pub fn read_file(root: &Root, uuid: &str) -> Result<Option<(String, String)>> {
+    let name = crate::zoneadm::name_of(root, uuid)?;
+    let path = format!("/etc/zones/{name}.xml");
+    let bytes = crate::files::read_optional(&root.path(&path))?;
+    Ok(bytes.map(|bytes| (path, String::from_utf8_lossy(&bytes).into_owned())))
+}
