@@ -1,3 +1,18 @@
-//! The simulated global zone, as a library: what the programs do that stand in for illumos's tools.
+//! The simulated global zone: stands in for illumos's tools on a machine without illumos.
+//!
+//! `gzsim init DIR` makes a root whose `usr/sbin/zfs`, `zoneadm`, … are links to the gzsim program, which behaves like
+//! the tool it is called as. State is kept below `DIR/var/gzsim`.
 
+pub mod calls;
+pub mod cli;
+pub mod ctx;
+pub mod fault;
+pub mod getopt;
+pub mod init;
+pub mod net;
+pub mod run;
+pub mod state;
+pub mod tool;
+pub mod tools;
 pub mod zfs;
+pub mod zones;

@@ -1,0 +1,150 @@
+//! `gzsim init`: makes the root of a simulated global zone.
+
+mod datasets;
+mod files;
+mod spec;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::ctx::Ctx;
+use crate::tools::passthrough;
+
+/// What `init` makes.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The root directory; made where it is missing.
+    pub dir: PathBuf,
+    pub platform: Platform,
+    pub fixture: Option<Fixture>,
+    /// The real zfs(8) to use in place of the simulated one; its pool must be there.
+    pub zfs: Option<PathBuf>,
+    pub pool: Option<String>,
+    /// Bytes.
+    pub pool_size: u64,
+}
+
+/// Which illumos distribution the root looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    SmartOs,
+    OmniOs,
+}
+
+/// A system known by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fixture {
+    /// The system that the observed cases ran on.
+    Spec,
+}
+
+/// Size of the pool where none is given: as in the observed cases.
+pub const POOL_SIZE: u64 = 1000 << 30;
+
+/// Tools by directory, on every platform.
+const TOOLS: &[(&str, &[&str])] = &[
+    (
+        "usr/sbin",
+        &[
+            "zfs", "zpool", "zdb", "zoneadm", "zlogin", "dladm", "ipf", "mount", "umount",
+            "svcadm", "svccfg", "bhyvectl", "swap", "prctl", "zonename",
+        ],
+    ),
+    ("usr/bin", &["kstat", "prctl", "svcs", "zonename", "uname", "pwait", "zlogin"]),
+    ("sbin", &["mount", "umount", "zonename", "uname", "zfs", "zpool"]),
+];
+
+/// Tools that only SmartOS has.
+const SMARTOS_TOOLS: &[(&str, &[&str])] = &[
+    ("usr/sbin", &["fwadm", "nictagadm", "sysinfo"]),
+    ("usr/bin", &["nictagadm", "sysinfo"]),
+    ("usr/lib/brand/joyent", &["jinstall"]),
+    ("usr/lib/brand/joyent-minimal", &["jinstall"]),
+    ("usr/lib/brand/lx", &["lx_install"]),
+    ("usr/lib/brand/bhyve", &["binstall"]),
+    ("usr/lib/brand/kvm", &["kinstall"]),
+];
+
+/// Directories that are there from the start.
+const DIRECTORIES: &[&str] = &[
+    "dev",
+    "etc/zones",
+    "lib",
+    "opt",
+    "root",
+    "tmp",
+    "usr/lib/brand",
+    "var/adm",
+    "var/gzsim",
+    "var/imgadm/images",
+    "var/log",
+    "var/run/zones",
+    "var/tmp",
+];
+
+/// Makes the root.
+pub fn run(options: &Options) -> Result<()> {
+    let dir = std::path::absolute(&options.dir)?;
+    if dir.join("var/gzsim").exists() {
+        bail!("{} is a simulated global zone already", dir.display());
+    }
+    if let Ok(mut entries) = fs::read_dir(&dir)
+        && entries.next().is_some()
+    {
+        bail!("{} is not empty", dir.display());
+    }
+    for directory in DIRECTORIES {
+        let path = dir.join(directory);
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    }
+    let ctx = Ctx::new(&dir, "gzsim");
+    link_tools(&ctx, options)?;
+    files::write(&ctx, options.platform, options.fixture)?;
+    let pool = options.pool.as_deref().unwrap_or(match options.platform {
+        Platform::SmartOs => "zones",
+        Platform::OmniOs => "rpool",
+    });
+    let mut store = datasets::Store::open(&ctx, options.zfs.is_some());
+    store.pool(pool, options.pool_size)?;
+    if options.platform == Platform::SmartOs {
+        store.filesystem(&format!("{pool}/archive"), &[])?;
+        store.filesystem(&format!("{pool}/cores"), &[("mountpoint", "none")])?;
+    }
+    if options.fixture == Some(Fixture::Spec) {
+        spec::install_images(&ctx, &mut store, pool)?;
+    }
+    Ok(())
+}
+
+fn link_tools(ctx: &Ctx, options: &Options) -> Result<()> {
+    let gzsim = std::env::current_exe().context("cannot find the gzsim program")?;
+    let more: &[(&str, &[&str])] =
+        if options.platform == Platform::SmartOs { SMARTOS_TOOLS } else { &[] };
+    for (directory, tools) in TOOLS.iter().chain(more) {
+        fs::create_dir_all(ctx.path(directory))?;
+        for tool in *tools {
+            link(&gzsim, &ctx.path(directory).join(tool))?;
+        }
+    }
+    for program in passthrough::PROGRAMS {
+        link(&gzsim, &ctx.path("usr/sbin").join(program))?;
+    }
+    if let Some(zfs) = &options.zfs {
+        let beside = zfs.with_file_name("zpool");
+        for (tool, real) in [("zfs", zfs), ("zpool", &beside)] {
+            for directory in ["usr/sbin", "sbin"] {
+                let path = ctx.path(directory).join(tool);
+                fs::remove_file(&path)?;
+                link(real, &path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn link(target: &Path, path: &Path) -> Result<()> {
+    symlink(target, path).with_context(|| format!("cannot create {}", path.display()))
+}

@@ -1,0 +1,5 @@
+//! The simulated network: datalinks and NIC tags, and the tools that manage them.
+
+pub mod dladm;
+pub mod links;
+pub mod nictagadm;

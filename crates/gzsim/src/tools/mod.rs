@@ -1,0 +1,10 @@
+//! The other tools of the operating system.
+
+pub mod bhyvectl;
+pub mod firewall;
+pub mod mount;
+pub mod passthrough;
+pub mod smf;
+pub mod sysinfo;
+pub mod system;
+pub mod table;

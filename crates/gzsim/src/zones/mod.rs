@@ -1,0 +1,11 @@
+//! Zones: their configuration and state, the processes of the running ones, and the tools that drive them.
+
+pub mod brand;
+pub mod init_process;
+pub mod kstat;
+pub mod live;
+pub mod prctl;
+pub mod table;
+pub mod zlogin;
+pub mod zoneadm;
+pub mod zoneadmd;
