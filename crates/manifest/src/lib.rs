@@ -5,12 +5,17 @@
 
 pub mod action;
 pub mod brand;
+pub mod checks;
 pub mod facts;
 pub mod fields;
+pub mod ids;
 pub mod js;
 pub mod json;
+pub mod net;
+pub mod normalise;
 pub mod payload;
 pub mod properties;
+pub mod refusal;
 pub mod suggest;
 pub mod validate;
 pub mod vm_object;
@@ -19,6 +24,9 @@ pub use action::Action;
 pub use brand::{Brand, BrandFeatures, BrandSet, Flavour, VmType};
 pub use facts::Facts;
 pub use fields::{Fields, Object};
+pub use ids::{Ids, RandomIds};
+pub use normalise::{Dropped, Prepared, prepare_create, prepare_update};
 pub use payload::Payload;
 pub use properties::{PROPERTIES, Property};
+pub use refusal::Refusal;
 pub use vm_object::VmObject;

@@ -1,0 +1,58 @@
+//! Why create or update refuses a payload.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::brand::Brand;
+use crate::brand::Flavour;
+use crate::json::Compact;
+use crate::validate::Invalid;
+
+/// A payload that create, receive or update refuses. Displayed, it is the message that SmartOS's vmadm prints.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum Refusal {
+    /// No such brand on this platform.
+    #[error("Invalid brand while validating payload: {}{}", Compact(.brand), hint(.brand, *.flavour))]
+    Brand { brand: Value, flavour: Flavour },
+    /// Values of the wrong type or out of range, by name of the property.
+    #[error("Invalid value(s) for: {}", .0.join(","))]
+    BadValues(Vec<String>),
+    #[error("Missing required properties: {}", .0.join(","))]
+    Missing(Vec<String>),
+    /// A number was expected; the message shows what JavaScript makes of such a value.
+    #[error("Invalid value for {0}: null:number")]
+    NotANumber(String),
+    /// Any other rule; the text says which and of what.
+    #[error("{0}")]
+    Rule(String),
+}
+
+impl Refusal {
+    pub(crate) fn rule<T>(message: impl Into<String>) -> Result<T, Refusal> {
+        Err(Refusal::Rule(message.into()))
+    }
+}
+
+fn hint(brand: &Value, flavour: Flavour) -> String {
+    brand
+        .as_str()
+        .and_then(|name| Brand::suggest(name, flavour))
+        .map(|near| format!(" (did you mean \"{near}\"?)"))
+        .unwrap_or_default()
+}
+
+/// What is fatal to create and update: properties that are not allowed are not, they are dropped.
+pub(crate) fn fatal(invalid: &Invalid) -> Option<Refusal> {
+    match invalid {
+        Invalid::Brand { brand, flavour } => {
+            Some(Refusal::Brand { brand: brand.clone(), flavour: *flavour })
+        }
+        Invalid::Properties(problems) if !problems.bad_values.is_empty() => {
+            Some(Refusal::BadValues(problems.bad_values.clone()))
+        }
+        Invalid::Properties(problems) if !problems.missing_properties.is_empty() => {
+            Some(Refusal::Missing(problems.missing_properties.clone()))
+        }
+        Invalid::Properties(_) => None,
+    }
+}
