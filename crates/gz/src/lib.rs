@@ -3,9 +3,12 @@
 //! Everything starts from a [`Root`]: `/` on illumos, another directory where `ZONEKIT_ROOT` names one. Tools are run
 //! by absolute path below it ([`tool`]), files are replaced whole ([`files`]), one writer a VM is kept by [`lock`].
 
+pub mod clock;
 pub mod files;
 pub mod images;
 pub mod interrupt;
+pub mod inventory;
+pub mod kstat;
 pub mod lock;
 pub mod nictagadm;
 pub mod plan;
@@ -13,6 +16,7 @@ mod power;
 pub mod probes;
 pub mod root;
 pub mod space;
+pub mod sysinfo;
 pub mod tool;
 pub mod zfs;
 pub mod zone_files;

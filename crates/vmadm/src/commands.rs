@@ -2,7 +2,7 @@
 
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Outcome};
-use crate::help;
+use crate::{get, help, list, lookup};
 
 /// One command of vmadm.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Command {
     pub run: fn(Call) -> Outcome,
 }
 
-static COMMANDS: &[&Command] = &[&help::COMMAND];
+static COMMANDS: &[&Command] = &[&get::COMMAND, &help::COMMAND, &list::COMMAND, &lookup::COMMAND];
 
 /// The command of that name or synonym.
 pub fn find(name: &str) -> Option<&'static Command> {

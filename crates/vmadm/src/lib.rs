@@ -5,4 +5,9 @@
 
 pub mod cli;
 pub mod commands;
+mod get;
 mod help;
+mod hint;
+mod list;
+mod lookup;
+mod rows;

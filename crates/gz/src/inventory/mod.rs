@@ -1,0 +1,199 @@
+//! The VMs of this system as VM objects, reading only what the wanted fields need.
+//!
+//! Wanted fields say which sources are needed; each source is read once, whatever the number of VMs: one `zoneadm`,
+//! one `kstat`, one `zfs` run. Files of many VMs are read on several threads.
+
+mod assemble;
+mod config;
+mod datasets;
+mod fields;
+
+use std::collections::HashMap;
+use std::io;
+use std::thread;
+
+use serde_json::{Map, Value};
+use zonecfg::mapping::smartos_load;
+
+pub use config::ConfigFile;
+pub use fields::Fields;
+
+use crate::kstat::{self, ZoneMisc};
+use crate::root::Root;
+use crate::tool::{Error, Result};
+use crate::zoneadm::{self, Zone};
+use crate::{files, sysinfo};
+use datasets::{Datasets, Wanted};
+
+/// A VM object: what `vmadm get` prints, keys in the original's order.
+pub type VmObject = Map<String, Value>;
+
+/// Below this many VMs a single thread is faster.
+const WORTH_THREADS: usize = 256;
+
+/// What is the same for all VMs.
+#[derive(Debug, Default)]
+struct Shared {
+    sysinfo: Map<String, Value>,
+    kstat: HashMap<String, ZoneMisc>,
+}
+
+/// Some or all VMs of this system, before anything but the list of zones is read.
+#[derive(Debug)]
+pub struct Inventory<'a> {
+    root: &'a Root,
+    zones: Vec<Zone>,
+}
+
+impl<'a> Inventory<'a> {
+    /// Every VM, in the order in which they were created.
+    pub fn all(root: &'a Root) -> Result<Self> {
+        let mut zones: Vec<Zone> =
+            zoneadm::list(root)?.into_iter().filter_map(identified).collect();
+        // zoneadm lists running zones first: their order would change with their state.
+        if let Some(index) = files::read_optional(&root.path("/etc/zones/index"))? {
+            let index = String::from_utf8_lossy(&index);
+            let place: HashMap<&str, usize> = index
+                .lines()
+                .enumerate()
+                .filter_map(|(place, line)| Some((line.split(':').next()?, place)))
+                .collect();
+            zones.sort_by_key(|zone| place.get(zone.name.as_str()).copied().unwrap_or(usize::MAX));
+        }
+        Ok(Self { root, zones })
+    }
+
+    /// The VM of that UUID; `None` where there is none.
+    pub fn one(root: &'a Root, uuid: &str) -> Result<Option<Self>> {
+        let zones: Vec<Zone> = zoneadm::find(root, uuid)?
+            .and_then(identified)
+            .filter(|zone| zone.uuid == uuid)
+            .into_iter()
+            .collect();
+        Ok(if zones.is_empty() { None } else { Some(Self { root, zones }) })
+    }
+
+    /// Keeps the VMs whose UUIDs `keep` accepts.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.zones.retain(|zone| keep(&zone.uuid));
+    }
+
+    /// The VM objects with the wanted fields and whatever came with them for free.
+    pub fn load(&self, wanted: &Fields) -> Result<Vec<VmObject>> {
+        let shared = self.read_shared(wanted)?;
+        let mut vms = self.read_files(wanted, &shared)?;
+        // Older VMs have no attribute that says when they were created: their dataset's creation stands in.
+        let lack_creation = || vms.iter().any(|vm| !vm.contains_key("create_timestamp"));
+        if wanted.need_datasets() || (wanted.wants("create_timestamp") && lack_creation()) {
+            let of: Vec<Wanted<'_>> = self
+                .zones
+                .iter()
+                .zip(&vms)
+                .map(|(zone, vm)| Wanted {
+                    zonepath: &zone.zonepath,
+                    installed: !matches!(zone.state.as_str(), "configured" | "incomplete"),
+                    vm,
+                })
+                .collect();
+            let datasets = Datasets::read(self.root, &of, wanted.need_snapshots())?;
+            for vm in &mut vms {
+                assemble::add_datasets(&datasets, wanted, vm);
+            }
+        }
+        Ok(vms)
+    }
+
+    fn read_shared(&self, wanted: &Fields) -> Result<Shared> {
+        let mut shared = Shared::default();
+        if self.zones.is_empty() {
+            return Ok(shared);
+        }
+        if wanted.need_sysinfo() {
+            shared.sysinfo = sysinfo::read(self.root)?;
+        }
+        if wanted.need_kstat() {
+            match self.zones.as_slice() {
+                [Zone { id: None, .. }] => {}
+                [Zone { id, .. }] => shared.kstat = kstat::zone_misc(self.root, *id)?,
+                _ => shared.kstat = kstat::zone_misc(self.root, None)?,
+            }
+        }
+        Ok(shared)
+    }
+
+    fn read_files(&self, wanted: &Fields, shared: &Shared) -> Result<Vec<VmObject>> {
+        let read = |zones: &[Zone]| -> Result<Vec<VmObject>> {
+            zones.iter().map(|zone| self.read_vm(zone, wanted, shared)).collect()
+        };
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
+        if threads == 1 || self.zones.len() < WORTH_THREADS {
+            return read(&self.zones);
+        }
+        let share = self.zones.len().div_ceil(threads);
+        thread::scope(|scope| {
+            let parts: Vec<_> =
+                self.zones.chunks(share).map(|zones| scope.spawn(|| read(zones))).collect();
+            let mut vms = Vec::with_capacity(self.zones.len());
+            for part in parts {
+                match part.join() {
+                    Ok(part) => vms.append(&mut part?),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Ok(vms)
+        })
+    }
+
+    fn read_vm(&self, zone: &Zone, wanted: &Fields, shared: &Shared) -> Result<VmObject> {
+        let mut vm = if wanted.need_configuration() {
+            self.read_configuration(zone, wanted)?
+        } else {
+            VmObject::new()
+        };
+        assemble::add_zone(self.root, zone, wanted, shared, &mut vm);
+        Ok(vm)
+    }
+
+    fn read_configuration(&self, zone: &Zone, wanted: &Fields) -> Result<VmObject> {
+        let path = config::configuration_path(self.root, &zone.name);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Error::io(format!("cannot read {}", path.display()), error));
+        let text = match text {
+            // A zone that is being deleted is in the list for a moment longer than its configuration is.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                log::warn!("{} is gone", path.display());
+                return Ok(VmObject::new());
+            }
+            text => text?,
+        };
+        smartos_load::load(&text, &|field| wanted.wants(field)).map_err(|error| Error::Unexpected {
+            what: path.display().to_string(),
+            why: error.to_string(),
+        })
+    }
+}
+
+/// A zone with its VM's UUID. Zones without one whose name is a UUID have that; others are no VMs.
+fn identified(mut zone: Zone) -> Option<Zone> {
+    if zone.uuid.len() != 36 {
+        let name = zone.name.as_bytes();
+        let uuid = name.len() == 36
+            && name.iter().enumerate().all(|(at, b)| match at {
+                8 | 13 | 18 | 23 => *b == b'-',
+                _ => b.is_ascii_hexdigit(),
+            });
+        if !uuid {
+            return None;
+        }
+        zone.uuid = zone.name.clone();
+    }
+    Some(zone)
+}
+
+/// The VM object of one VM with the wanted fields; `None` where there is no such VM.
+pub fn get(root: &Root, uuid: &str, wanted: &Fields) -> Result<Option<VmObject>> {
+    match Inventory::one(root, uuid)? {
+        Some(inventory) => Ok(inventory.load(wanted)?.pop()),
+        None => Ok(None),
+    }
+}

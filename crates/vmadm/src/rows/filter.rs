@@ -1,0 +1,129 @@
+//! Filters of list and lookup: `key=value`, and `key=~regex` without regard to case.
+
+use gz::inventory::VmObject;
+use regex_lite::{Regex, RegexBuilder};
+use serde_json::Value;
+
+use super::flatten::{ARRAYS_OF_OBJECTS, flatten, text};
+use crate::cli::Failure;
+
+/// One condition on a VM.
+#[derive(Debug)]
+pub struct Filter {
+    key: String,
+    test: Test,
+}
+
+#[derive(Debug)]
+enum Test {
+    Equal(String),
+    Match(Regex),
+}
+
+impl Filter {
+    /// The filter of `key=value`.
+    pub fn new(key: &str, value: &str) -> Result<Self, Failure> {
+        let test = match value.strip_prefix('~') {
+            Some(pattern) => Test::Match(compile(pattern)?),
+            None => Test::Equal(value.to_owned()),
+        };
+        Ok(Self { key: key.to_owned(), test })
+    }
+
+    /// The field of the VM object that it looks at.
+    pub fn field(&self) -> &str {
+        self.key.split('.').next().unwrap_or_default()
+    }
+
+    /// Whether the VM meets it. With `*` for an index, one of the items must.
+    pub fn accepts(&self, vm: &VmObject) -> bool {
+        let parts: Vec<&str> = self.key.split('.').collect();
+        if let [list, "*", field] = parts.as_slice()
+            && ARRAYS_OF_OBJECTS.contains(list)
+        {
+            return vm
+                .get(*list)
+                .and_then(Value::as_array)
+                .is_some_and(|items| items.iter().any(|item| self.holds(item.get(field))));
+        }
+        self.holds(flatten(vm, &self.key))
+    }
+
+    fn is_mac(&self) -> bool {
+        matches!(self.key.split('.').collect::<Vec<_>>().as_slice(), ["nics", .., "mac"])
+    }
+
+    fn holds(&self, value: Option<&Value>) -> bool {
+        let Some(found) = value.and_then(text) else { return false };
+        match &self.test {
+            Test::Match(regex) => regex.is_match(&found),
+            Test::Equal(wanted) if self.is_mac() => found == padded_mac(wanted),
+            Test::Equal(wanted) => found == *wanted,
+        }
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, Failure> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .build()
+        .map_err(|error| Failure::new(format!("Invalid regular expression: /{pattern}/: {error}")))
+}
+
+/// A MAC address with two digits a group, as the VM object has it.
+fn padded_mac(mac: &str) -> String {
+    mac.split(':')
+        .map(|group| {
+            u8::from_str_radix(group, 16)
+                .map_or_else(|_| group.to_owned(), |byte| format!("{byte:02x}"))
+        })
+        .collect::<Vec<_>>()
+        .join(":")
+}
+
+/// The filters of `key=value` operands; the first key that is none is refused as an invalid `kind` key.
+pub fn parse(pairs: &[(String, String)], kind: &str) -> Result<Vec<Filter>, Failure> {
+    if let Some((key, _)) = pairs.iter().find(|(key, _)| !super::columns::filterable(key)) {
+        return Err(Failure::new(format!("Invalid {kind} key: \"{key}\"")));
+    }
+    let mut filters: Vec<Filter> = Vec::new();
+    for (key, value) in pairs {
+        // Of the same key the last value counts.
+        filters.retain(|filter| filter.key != *key);
+        filters.push(Filter::new(key, value)?);
+    }
+    Ok(filters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn accepts(key: &str, value: &str) -> bool {
+        let vm = json!({"alias": "Zed", "ram": 512, "autoboot": false, "zoneid": null,
+            "nics": [{"mac": "02:08:20:aa:00:01"}, {"vlan_id": 5}]});
+        let Value::Object(vm) = vm else { unreachable!() };
+        Filter::new(key, value).is_ok_and(|filter| filter.accepts(&vm))
+    }
+
+    #[test]
+    fn values_are_compared_as_text() {
+        assert!(accepts("alias", "Zed") && !accepts("alias", "zed") && !accepts("alias", "Z*"));
+        assert!(accepts("ram", "512") && !accepts("ram", "0x200"));
+        assert!(accepts("autoboot", "false") && !accepts("autoboot", "0"));
+        assert!(!accepts("zoneid", "null") && !accepts("hostname", ""));
+    }
+
+    #[test]
+    fn patterns_disregard_case_and_may_match_anywhere() {
+        assert!(accepts("alias", "~^z") && accepts("alias", "~E") && accepts("ram", "~^5"));
+        assert!(!accepts("alias", "~("));
+    }
+
+    #[test]
+    fn a_star_stands_for_any_item_and_macs_may_be_short() {
+        assert!(accepts("nics.*.mac", "2:8:20:aa:0:1") && accepts("nics.*.vlan_id", "5"));
+        assert!(accepts("nics.0.mac", "02:08:20:aa:00:01") && !accepts("nics.1.mac", "x"));
+    }
+}
