@@ -66,7 +66,7 @@ impl Zfs {
         if size == 0 {
             return fail("volume size cannot be zero");
         }
-        if size % block != 0 {
+        if !size.is_multiple_of(block) {
             return fail("volume size must be a multiple of volume block size");
         }
         for (prop, value) in &mut settings {

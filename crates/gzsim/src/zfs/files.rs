@@ -152,7 +152,7 @@ pub fn write_block(file: &File, offset: u64, data: &[u8]) -> io::Result<()> {
 
 /// Zeroes a range. Ranges that hold no data stay holes.
 pub fn zero(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    const CHUNK: usize = 64 * 1024;
+    const CHUNK: usize = 16 * 1024;
     let size = file.metadata()?.len();
     let end = offset.saturating_add(len).min(size);
     for (start, stop) in extents(file, size)? {

@@ -282,6 +282,16 @@ impl Zfs {
     }
 }
 
+/// What a property is where nothing is set.
+pub fn default_value(native: &Native) -> Value {
+    Value {
+        exact: native.default.to_owned(),
+        nice: for_people(native, native.default),
+        source: Source::Default,
+        received: None,
+    }
+}
+
 fn dataset_size(prop: &str, name: &str, map: &SpaceMap<'_>) -> Option<u64> {
     let space = map.of(name);
     Some(match prop {

@@ -7,6 +7,7 @@
 //! copy. Messages and exit codes are those of illumos (libzfs, zfs(8)).
 
 mod bookmark;
+mod cli;
 mod clone;
 mod create;
 mod destroy;
@@ -27,14 +28,19 @@ mod snapshot;
 mod space;
 mod state;
 mod token;
+mod zdb;
+mod zpool;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use cli::zfs_main;
 pub use error::{Code, Error, Result};
 pub use get::{Source, Value};
+pub use zdb::zdb_main;
+pub use zpool::zpool_main;
 
 use redo::FsOp;
 use state::{Pool, State};

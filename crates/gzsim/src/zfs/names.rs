@@ -11,7 +11,6 @@ pub enum Want {
     Dataset,
     Snapshot,
     Bookmark,
-    Any,
 }
 
 /// Checks a name.
@@ -117,7 +116,7 @@ mod tests {
             ("zones/a", Want::Dataset, Ok(())),
             ("zones/a b", Want::Dataset, Ok(())),
             ("zones/a@s", Want::Snapshot, Ok(())),
-            ("", Want::Any, Err("empty component in name")),
+            ("", Want::Dataset, Err("empty component in name")),
             ("/zones", Want::Dataset, Err("leading slash in name")),
             ("zones/", Want::Dataset, Err("trailing slash in name")),
             ("zones//a", Want::Dataset, Err("empty component in name")),

@@ -16,7 +16,7 @@ pub fn parse(value: &str) -> Result<u64, String> {
         let frac_end = fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len());
         let (frac, suffix) = fraction.split_at(frac_end);
         let number: f64 = format!("0{int}.{frac}0").parse().map_err(|_| too_large())?;
-        let number = number * (shift(suffix)? as f64).exp2();
+        let number = number * f64::from(shift(suffix)?).exp2();
         // u64::MAX as f64 is 2^64: one too many already
         return if number >= u64::MAX as f64 { Err(too_large()) } else { Ok(number as u64) };
     }
@@ -46,7 +46,7 @@ pub fn nice(n: u64) -> String {
     if n < 1024 {
         return n.to_string();
     }
-    let index = (63 - n.leading_zeros()) / 10;
+    let index = n.ilog2() / 10;
     let unit = ["", "K", "M", "G", "T", "P", "E"][index as usize];
     let divisor = 1u64 << (10 * index);
     if n & (divisor - 1) == 0 {

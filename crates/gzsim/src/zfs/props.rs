@@ -111,12 +111,12 @@ fn check_value(
                 return Err(format!("'{name}' must be power of 2 from 512B to {}KB", max >> 10));
             }
         }
-        "special_small_blocks" => {
-            if n != 0 && (!(512..=128 << 10).contains(&n) || !n.is_power_of_two()) {
-                return Err(format!(
-                    "invalid '{name}={n}' property: must be zero or a power of 2 from 512B to 128K"
-                ));
-            }
+        "special_small_blocks"
+            if n != 0 && (!(512..=128 << 10).contains(&n) || !n.is_power_of_two()) =>
+        {
+            return Err(format!(
+                "invalid '{name}={n}' property: must be zero or a power of 2 from 512B to 128K"
+            ));
         }
         "mountpoint" | "sharenfs" | "sharesmb" => {
             if native.name == "mountpoint" && !matches!(value, "none" | "legacy") {
@@ -140,7 +140,7 @@ fn check_value(
         "reservation" | "refreservation" if value != "auto" && n > volsize => {
             Err(format!("'{name}' is greater than current volume size"))
         }
-        "volsize" if n % volblocksize != 0 => Err(format!(
+        "volsize" if !n.is_multiple_of(volblocksize) => Err(format!(
             "'{name}' must be a multiple of volume block size ({})",
             number::nice(volblocksize)
         )),

@@ -27,7 +27,8 @@ impl Zfs {
             .filter(|b| b.createtxg > txg)
             .map(|b| format!("{ds_name}#{}", b.name))
             .collect();
-        if !recursive && !(newer.is_empty() && marks.is_empty()) {
+        let any_newer = !newer.is_empty() || !marks.is_empty();
+        if any_newer && !recursive {
             let list: Vec<&str> = newer.iter().chain(&marks).map(String::as_str).collect();
             return Err(Error::new(
                 Code::Exists,
