@@ -1,0 +1,8 @@
+//! SmartOS's brands: disks and devices are device resources with properties.
+
+pub mod bhyve;
+pub mod environment;
+pub mod kvm;
+pub mod pci_slot;
+pub mod slots;
+pub mod vm;
