@@ -1,8 +1,11 @@
 //! bhyve and KVM control: command lines, QMP, console, VNC, guest metadata; the bhyve-ctl program.
 
+pub mod cli;
+pub mod flavour;
 pub mod omnios;
 pub mod refusal;
 pub mod smartos;
+pub mod usage;
 mod words;
 mod yaml;
 pub mod zone;

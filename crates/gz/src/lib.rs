@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod files;
+pub mod hvm;
 pub mod images;
 pub mod interrupt;
 pub mod inventory;
@@ -12,6 +13,7 @@ pub mod kstat;
 pub mod lock;
 pub mod nictagadm;
 pub mod plan;
+pub mod platform;
 mod power;
 pub mod probes;
 pub mod root;

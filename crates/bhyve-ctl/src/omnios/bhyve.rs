@@ -296,8 +296,7 @@ fn firmware(name: &str, host: Host<'_>) -> Result<String> {
     if name.starts_with('/') {
         return Ok(name.to_owned());
     }
-    let suffix = if name.ends_with(".fd") { "" } else { ".fd" };
-    let path = format!("{FIRMWARE}/{name}{suffix}");
+    let path = format!("{FIRMWARE}/{}.fd", name.strip_suffix(".fd").unwrap_or(name));
     if !(host.exists)(&path) {
         refuse!("bootrom {name} not found.");
     }
@@ -483,5 +482,5 @@ fn ram_bytes(text: &str) -> Result<u64> {
         Some('e') => 60,
         Some(_) => refuse!("Unknown RAM suffix, {}", suffix.unwrap_or_default()),
     };
-    Ok(number.checked_mul(1 << shift).unwrap_or(u64::MAX))
+    Ok(number.saturating_mul(1 << shift))
 }

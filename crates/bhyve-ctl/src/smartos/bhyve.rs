@@ -306,7 +306,7 @@ fn frame_buffer(line: &mut Line, env: &Environment) -> Result<()> {
 /// Decodes base64 as the brand does: padding only at the very end, and nothing after it.
 fn decoded(text: &str) -> Result<Vec<u8>> {
     let bytes = text.as_bytes();
-    if bytes.is_empty() || bytes.len() % 4 != 0 {
+    if bytes.is_empty() || !bytes.len().is_multiple_of(4) {
         refuse!("Error: the VNC password is no base64 text");
     }
     let mut decoded = Vec::with_capacity(bytes.len() / 4 * 3);

@@ -1,0 +1,58 @@
+//! The bhyve-ctl program: its commands and options.
+
+mod cmdline;
+mod host;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+/// Exit status of wrong usage.
+const USAGE: u8 = 2;
+
+/// Runs the program with its arguments, the program's name first. Exit status 0: done, 1: failed, 2: wrong usage.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match program().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Nothing is left to do where even this cannot be printed.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    match dispatch(&matches) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bhyve-ctl: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(matches: &ArgMatches) -> anyhow::Result<()> {
+    match matches.subcommand() {
+        Some(("cmdline", matches)) => cmdline::run(matches),
+        Some((name, _)) => anyhow::bail!("unknown command {name}"),
+        None => anyhow::bail!("no command"),
+    }
+}
+
+fn program() -> Command {
+    Command::new("bhyve-ctl")
+        .about("Control bhyve and KVM virtual machines")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(cmdline::command())
+}
+
+/// The argument that names a virtual machine.
+fn vm_argument() -> Arg {
+    Arg::new("vm").value_name("UUID").help("UUID or zone name of the virtual machine")
+}
+
+/// The option for machine-readable output.
+fn json_option() -> Arg {
+    Arg::new("json").short('j').long("json").action(ArgAction::SetTrue).help("Print JSON")
+}
