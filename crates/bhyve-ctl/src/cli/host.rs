@@ -67,12 +67,15 @@ impl Host {
         gz::platform::flavour(&self.root)
     }
 
-    /// Version of the system (`uname -v`); empty where it cannot be found out.
+    /// Version of the system as `uname -v` gives it; empty where it cannot be found out.
     pub(super) fn version(&self) -> &str {
-        self.version
-            .get_or_init(|| gz::platform::version(&self.root))
-            .as_deref()
-            .unwrap_or_default()
+        let version = self.version.get_or_init(|| {
+            gz::platform::version(&self.root).or_else(|| {
+                let facts = gz::sysinfo::read(&self.root).ok()?;
+                Some(format!("joyent_{}", facts.get("Live Image")?.as_str()?))
+            })
+        });
+        version.as_deref().unwrap_or_default()
     }
 
     /// The UUID that the index has for a zone.
