@@ -12,6 +12,7 @@ use crate::ctx::{Ctx, NESTED};
 use crate::fault::{self, Action};
 use crate::net;
 use crate::tools::{bhyvectl, firewall, mount, passthrough, smf, sysinfo, system};
+use crate::zfs;
 use crate::zones::{brand, kstat, prctl, zlogin, zoneadm};
 
 type Main = fn(&Ctx, &[String]) -> Result<i32>;
@@ -38,9 +39,12 @@ const TOOLS: &[(&str, Main)] = &[
     ("sysinfo", sysinfo::main),
     ("umount", mount::umount),
     ("uname", system::uname),
+    ("zdb", |ctx, arguments| Ok(zfs::zdb_main(ctx.root(), arguments))),
+    ("zfs", |ctx, arguments| Ok(zfs::zfs_main(ctx.root(), arguments))),
     ("zlogin", zlogin::main),
     ("zoneadm", zoneadm::main),
     ("zonename", system::zonename),
+    ("zpool", |ctx, arguments| Ok(zfs::zpool_main(ctx.root(), arguments))),
 ];
 
 /// Whether there is a tool of that name.
