@@ -1,0 +1,243 @@
+//! A simulated global zone of one test.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::programs;
+
+/// Columns of `zfs list` that [`Gz::snapshot`] keeps.
+const ZFS_COLUMNS: &str = "name,type,origin,mountpoint,quota,refquota,reservation,refreservation,recsize,compression,\
+    volsize,volblocksize,userrefs,zoned,filesystem_limit,snapshot_limit";
+
+/// A simulated global zone in a temporary directory, gone with the value.
+pub struct Gz {
+    directory: TempDir,
+    variables: BTreeMap<String, OsString>,
+}
+
+/// What a program said and how it ended.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Exit code; none where a signal ended it.
+    pub exit: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Run {
+    /// Standard output as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard output as JSON.
+    ///
+    /// # Panics
+    /// Where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error} in the output {:?}", self.text()))
+    }
+
+    /// The run itself, having checked that it exited with 0.
+    ///
+    /// # Panics
+    /// Where it did not, with what it said.
+    #[must_use]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.exit, Some(0), "stdout: {}\nstderr: {}", self.text(), self.stderr);
+        self
+    }
+
+    /// The run itself, having checked that it exited with 1.
+    ///
+    /// # Panics
+    /// Where it did not, with what it said.
+    #[must_use]
+    pub fn failed(self) -> Self {
+        assert_eq!(self.exit, Some(1), "stdout: {}\nstderr: {}", self.text(), self.stderr);
+        self
+    }
+}
+
+impl Default for Gz {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Gz {
+    /// The system that the observed cases ran on.
+    pub fn new() -> Self {
+        Self::init(&["--fixture", "spec"])
+    }
+
+    /// A system made with these options of `gzsim init`.
+    ///
+    /// # Panics
+    /// Where it cannot be made.
+    pub fn init(options: &[&str]) -> Self {
+        let directory =
+            tempfile::Builder::new().prefix("gz").tempdir().expect("a temporary directory");
+        let gz = Self { directory, variables: BTreeMap::new() };
+        let output = Command::new(programs::directory().join("gzsim"))
+            .arg("init")
+            .args(options)
+            .arg(gz.root())
+            .output()
+            .expect("gzsim can be run");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        gz
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where the global zone's absolute `path` is.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root().join(path.trim_start_matches('/'))
+    }
+
+    /// The text of a file of the global zone.
+    ///
+    /// # Panics
+    /// Where it cannot be read.
+    pub fn file(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Sets an environment variable (`GZSIM_FAULT`, …) for the programs that are run from now on.
+    pub fn set(&mut self, variable: &str, value: &str) {
+        self.variables.insert(variable.to_owned(), value.into());
+    }
+
+    /// Takes a variable back.
+    pub fn unset(&mut self, variable: &str) {
+        self.variables.remove(variable);
+    }
+
+    /// The command for a program of the workspace or a tool of the simulated zone, for tests that need more than
+    /// [`Gz::run`]: own pipes, signals.
+    pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let own = programs::directory().join(program);
+        let tool = ["usr/sbin", "usr/bin"].map(|dir| self.root().join(dir).join(program));
+        // The tool's link is preferred for zonecfg and imgadm, so that their runs are logged; vmadm is run itself, as
+        // an operator would.
+        let path = match program {
+            "vmadm" | "bhyve-ctl" | "gzsim" => own,
+            _ => tool.iter().find(|path| path.exists()).cloned().unwrap_or(own),
+        };
+        let mut command = Command::new(path);
+        command.args(arguments).env("ZONEKIT_ROOT", self.root()).envs(&self.variables);
+        command
+    }
+
+    /// Runs a program to its end without input.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Run {
+        self.run_with(program, arguments, b"")
+    }
+
+    /// Runs a program to its end; `stdin` is its input.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    pub fn run_with(&self, program: &str, arguments: &[&str], stdin: &[u8]) -> Run {
+        let mut child = self
+            .command(program, arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program}: {error}"));
+        let mut input = child.stdin.take().expect("stdin is a pipe");
+        let output = thread::scope(|scope| {
+            scope.spawn(move || {
+                // A program may end without having read its input.
+                let _ = input.write_all(stdin);
+            });
+            child.wait_with_output().expect("the program was started")
+        });
+        Run {
+            exit: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs vmadm.
+    pub fn vmadm(&self, arguments: &[&str]) -> Run {
+        self.run("vmadm", arguments)
+    }
+
+    /// Runs `vmadm create` on a payload.
+    pub fn create(&self, payload: &Value) -> Run {
+        self.run_with("vmadm", &["create"], payload.to_string().as_bytes())
+    }
+
+    /// The tool runs so far, one a line: `zfs list -H`, … (the traces' form without indentation).
+    pub fn calls(&self) -> Vec<String> {
+        self.calls_json()
+            .iter()
+            .map(|call| {
+                let words = call["argv"].as_array().map(Vec::as_slice).unwrap_or_default();
+                words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+            })
+            .collect()
+    }
+
+    /// The tool runs so far: `argv`, `stdin` (of zonecfg), `exit`.
+    pub fn calls_json(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.path("/var/gzsim/calls.log")).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Forgets the tool runs so far.
+    pub fn clear_calls(&self) {
+        // The file is not there before the first run.
+        let _ = fs::remove_file(self.path("/var/gzsim/calls.log"));
+    }
+
+    /// Everything that a refused command must leave as it was: the files of /etc/zones and the datasets.
+    ///
+    /// # Panics
+    /// Where they cannot be read.
+    pub fn snapshot(&self) -> String {
+        let mut text = String::new();
+        let mut files: Vec<PathBuf> = fs::read_dir(self.path("/etc/zones"))
+            .expect("/etc/zones is there")
+            .map(|entry| entry.expect("a readable directory").path())
+            .collect();
+        files.sort();
+        for file in files {
+            let _ = writeln!(text, "== {}", file.display());
+            text.push_str(&String::from_utf8_lossy(&fs::read(&file).expect("a readable file")));
+        }
+        text.push_str("== zfs\n");
+        text.push_str(&self.datasets());
+        text
+    }
+
+    /// All datasets and snapshots, one a line with their properties.
+    pub fn datasets(&self) -> String {
+        // Not a run of the program under test.
+        let output = Command::new(self.path("/usr/sbin/zfs"))
+            .args(["list", "-H", "-p", "-t", "all", "-o", ZFS_COLUMNS])
+            .env("GZSIM_NESTED", "1")
+            .output();
+        output.map_or_else(
+            |error| error.to_string(),
+            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    }
+}

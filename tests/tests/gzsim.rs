@@ -1,0 +1,50 @@
+//! The simulated global zone itself.
+
+use e2e::Gz;
+
+#[test]
+fn the_fixture_has_the_observed_machine() {
+    let gz = Gz::new();
+    assert_eq!(
+        gz.run("zoneadm", &["list", "-p", "-c"]).ok().text(),
+        "0:global:running:/::liveimg:shared:0\n"
+    );
+    assert_eq!(
+        gz.run("nictagadm", &["list", "-p", "-d", ","]).ok().text(),
+        "admin,02:08:20:00:00:00,net0,normal\nexternal,02:08:20:00:00:01,net1,normal\n\
+         internal,02:08:20:00:00:02,net2,normal\nstub0,-,-,etherstub\n"
+    );
+    assert_eq!(gz.run("sysinfo", &[]).ok().json()["UUID"], "564d0000-0000-4000-8000-000000000001");
+    assert_eq!(gz.calls(), ["zoneadm list -p -c", "nictagadm list -p -d ,", "sysinfo"]);
+}
+
+#[test]
+fn unknown_nic_tags_are_named() {
+    let gz = Gz::new();
+    assert_eq!(gz.run("nictagadm", &["exists", "-l", "admin", "stub0"]).exit, Some(0));
+    let run = gz.run("nictagadm", &["exists", "-l", "admin", "nosuch"]).failed();
+    assert_eq!(run.stderr, "nosuch\n");
+}
+
+#[test]
+fn a_fault_strikes_at_its_call_and_is_counted_anew_after_a_reset() {
+    let mut gz = Gz::new();
+    gz.set("GZSIM_FAULT", "zonename:2=exit 3 boom");
+    assert_eq!(gz.run("zonename", &[]).exit, Some(0));
+    let struck = gz.run("zonename", &[]);
+    assert_eq!((struck.exit, struck.stderr.as_str()), (Some(3), "boom\n"));
+    assert_eq!(gz.run("zonename", &[]).exit, Some(0));
+    let root = gz.root().display().to_string();
+    let _ = gz.run("gzsim", &["fault", "reset", &root]).ok();
+    assert_eq!(gz.run("zonename", &[]).exit, Some(0));
+    assert_eq!(gz.run("zonename", &[]).exit, Some(3));
+}
+
+#[test]
+fn a_killed_tool_is_in_the_log() {
+    let mut gz = Gz::new();
+    gz.set("GZSIM_FAULT", "uname:1=kill self");
+    assert_eq!(gz.run("uname", &["-v"]).exit, None);
+    assert_eq!(gz.calls_json()[0]["exit"], serde_json::Value::Null);
+    assert_eq!(gz.run("uname", &["-v"]).ok().text(), "joyent_20260301T000000Z\n");
+}
