@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use serde_json::{Map, Value};
+use manifest::Object;
 
 use crate::root::Root;
 use crate::tool::{Error, Result};
@@ -14,7 +14,7 @@ const SYSINFO: &str = "/usr/bin/sysinfo";
 const CACHE: &str = "/tmp/.sysinfo.json";
 
 /// What sysinfo knows of the machine: `UUID`, `Live Image`, `Datacenter Name`, ….
-pub fn read(root: &Root) -> Result<Map<String, Value>> {
+pub fn read(root: &Root) -> Result<Object> {
     if let Some(text) = cached(root)
         && let Ok(facts) = serde_json::from_str(&text)
     {

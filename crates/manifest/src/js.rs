@@ -42,7 +42,7 @@ pub fn to_number(value: &Value) -> f64 {
 }
 
 /// The number that a text stands for: decimal, `0x`, `0o` or `0b`, with spaces around it; nothing is 0.
-fn parse_number(text: &str) -> f64 {
+pub fn parse_number(text: &str) -> f64 {
     let text = trim(text);
     if text.is_empty() {
         return 0.0;

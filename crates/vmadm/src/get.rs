@@ -1,7 +1,6 @@
 //! `vmadm get`.
 
 use gz::inventory::{self, Fields};
-use serde_json::Value;
 
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Failure, Outcome, print};
@@ -12,7 +11,7 @@ pub const COMMAND: Command = Command { names: &["get", "json"], syntax: Syntax::
 fn run(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
     let vm = inventory::get(&call.root, &uuid, &Fields::all())?.ok_or_else(|| not_found(&uuid))?;
-    print(&format!("{:#}\n", Value::Object(vm)))?;
+    print(&format!("{:#}\n", vm.into_value()))?;
     Ok(None)
 }
 

@@ -7,7 +7,6 @@ pub mod cli;
 pub mod commands;
 mod get;
 mod help;
-mod hint;
 mod list;
 mod lookup;
 mod rows;

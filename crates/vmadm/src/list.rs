@@ -1,13 +1,13 @@
 //! `vmadm list`.
 
-use gz::inventory::{Fields, VmObject};
+use gz::inventory::Fields;
+use manifest::{VmObject, js, suggest};
 
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome, print};
 use crate::commands::Command;
-use crate::hint;
 use crate::rows::columns::{self, Column};
-use crate::rows::flatten::{flatten, text, truthy};
+use crate::rows::flatten::{flatten, text};
 use crate::rows::sort::{SortKey, sort};
 use crate::rows::{self, filter};
 
@@ -93,7 +93,7 @@ fn order_columns(text: &str) -> Result<Vec<(String, Column)>, Failure> {
 
 /// The message for a field that is none, and, on a line of its own, the name that was probably meant.
 fn unknown(kind: &str, word: &str, field: &str) -> Failure {
-    let hint = hint::nearest(field, columns::names())
+    let hint = suggest::nearest(field, columns::names())
         .map_or(String::new(), |name| format!("\nDid you mean \"{name}\"?"));
     Failure::new(format!("invalid {kind} field: {word}{hint}"))
 }
@@ -102,7 +102,7 @@ fn unknown(kind: &str, word: &str, field: &str) -> Failure {
 fn cell(vm: &VmObject, field: &str, parsable: bool) -> String {
     let value = flatten(vm, field);
     let zero = value.is_some_and(|value| value.as_f64() == Some(0.0));
-    match value.filter(|_| truthy(value) || zero).and_then(text) {
+    match value.filter(|value| js::truthy(value) || zero).and_then(text) {
         Some(text) => text,
         None if parsable => String::new(),
         None => "-".to_owned(),

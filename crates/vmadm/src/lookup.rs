@@ -1,6 +1,7 @@
 //! `vmadm lookup`.
 
-use gz::inventory::{Fields, VmObject};
+use gz::inventory::Fields;
+use manifest::VmObject;
 use serde_json::Value;
 
 use crate::cli::options::{Kind, Syntax};
@@ -43,11 +44,10 @@ fn run(call: Call) -> Outcome {
 }
 
 fn to_json(vms: Vec<VmObject>) -> String {
-    let list: Value = vms.into_iter().map(Value::Object).collect();
+    let list: Value = vms.into_iter().map(VmObject::into_value).collect();
     format!("{list:#}\n")
 }
 
 fn to_lines(vms: &[VmObject]) -> String {
-    let uuids = vms.iter().filter_map(|vm| vm.get("uuid")?.as_str());
-    uuids.flat_map(|uuid| [uuid, "\n"]).collect()
+    vms.iter().flat_map(|vm| [vm.uuid(), "\n"]).collect()
 }

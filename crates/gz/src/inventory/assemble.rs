@@ -1,11 +1,12 @@
 //! One VM object out of what the sources said, with the original's order of keys and its omissions.
 
-use serde_json::{Map, Value, json};
-use zonecfg::mapping::smartos_load::number;
+use manifest::Object;
+use manifest::js::number;
+use serde_json::{Value, json};
 
 use super::datasets::{Dataset, Datasets};
 use super::fields::Fields;
-use super::{Shared, VmObject, config};
+use super::{Shared, config};
 use crate::clock::iso8601;
 use crate::root::Root;
 use crate::zoneadm::Zone;
@@ -21,7 +22,7 @@ pub(super) fn add_zone(
     zone: &Zone,
     wanted: &Fields,
     shared: &Shared,
-    vm: &mut VmObject,
+    vm: &mut Object,
 ) {
     let mut set = |key: &str, value: Value| {
         vm.insert(key.to_owned(), value);
@@ -71,7 +72,7 @@ pub(super) fn add_zone(
     }
 }
 
-fn add_sysinfo(shared: &Shared, vm: &mut VmObject) {
+fn add_sysinfo(shared: &Shared, vm: &mut Object) {
     for (key, fact) in [
         ("server_uuid", "UUID"),
         ("datacenter_name", "Datacenter Name"),
@@ -85,7 +86,7 @@ fn add_sysinfo(shared: &Shared, vm: &mut VmObject) {
 }
 
 /// The state: what a transition says, else the zone's own; provisioning and failure override it.
-fn add_state(zone: &Zone, vm: &mut VmObject) {
+fn add_state(zone: &Zone, vm: &mut Object) {
     let zone_state = if zone.state == "installed" { "stopped" } else { zone.state.as_str() };
     vm.entry("state").or_insert_with(|| json!(zone_state));
     if vm["state"] == "stopped" && vm.get("provisioning") == Some(&Value::Bool(true)) {
@@ -101,7 +102,7 @@ fn add_state(zone: &Zone, vm: &mut VmObject) {
     }
 }
 
-fn add_config_files(root: &Root, zone: &Zone, wanted: &Fields, vm: &mut VmObject) {
+fn add_config_files(root: &Root, zone: &Zone, wanted: &Fields, vm: &mut Object) {
     use config::ConfigFile;
     if wanted.need_metadata() {
         let mut file = ConfigFile::Metadata.show(root, &zone.zonepath);
@@ -120,7 +121,7 @@ fn add_config_files(root: &Root, zone: &Zone, wanted: &Fields, vm: &mut VmObject
 }
 
 /// Adds what ZFS says. A VM whose dataset is not there simply lacks these properties.
-pub(super) fn add_datasets(datasets: &Datasets, wanted: &Fields, vm: &mut VmObject) {
+pub(super) fn add_datasets(datasets: &Datasets, wanted: &Fields, vm: &mut Object) {
     let zonepath = text(vm, "zonepath").to_owned();
     if let Some((name, dataset)) = datasets.at(&zonepath) {
         add_root(datasets, name, dataset, wanted, vm);
@@ -150,13 +151,7 @@ pub(super) fn add_datasets(datasets: &Datasets, wanted: &Fields, vm: &mut VmObje
     }
 }
 
-fn add_root(
-    datasets: &Datasets,
-    name: &str,
-    dataset: &Dataset,
-    wanted: &Fields,
-    vm: &mut VmObject,
-) {
+fn add_root(datasets: &Datasets, name: &str, dataset: &Dataset, wanted: &Fields, vm: &mut Object) {
     if wanted.wants("indestructible_zoneroot") && datasets.indestructible(name) {
         vm.insert("indestructible_zoneroot".into(), json!(true));
     }
@@ -193,7 +188,7 @@ fn add_delegated(
     name: &str,
     dataset: &Dataset,
     wanted: &Fields,
-    vm: &mut VmObject,
+    vm: &mut Object,
 ) {
     if wanted.wants("indestructible_delegated") && datasets.indestructible(name) {
         vm.insert("indestructible_delegated".into(), json!(true));
@@ -206,7 +201,7 @@ fn add_delegated(
     }
 }
 
-fn add_disk(datasets: &Datasets, disk: &mut Map<String, Value>) {
+fn add_disk(datasets: &Datasets, disk: &mut Object) {
     let Some(path) = disk.get("path").and_then(Value::as_str) else { return };
     let Some((name, dataset)) = datasets.at(path) else {
         disk.insert("missing".into(), json!(true));
@@ -254,7 +249,7 @@ fn snapshots(datasets: &Datasets, filesystem: &str) -> Value {
 }
 
 /// What `flexible_disk_size` leaves over after disks and their snapshots, in whole MiB.
-fn add_free_space(datasets: &Datasets, vm: &mut VmObject) {
+fn add_free_space(datasets: &Datasets, vm: &mut Object) {
     let Some(size) = vm.get("flexible_disk_size").and_then(Value::as_f64) else { return };
     let disks = vm.get("disks").and_then(Value::as_array).into_iter().flatten();
     let used: Option<f64> = disks
@@ -269,7 +264,7 @@ fn add_free_space(datasets: &Datasets, vm: &mut VmObject) {
 }
 
 /// What a VM that is being received still lacks.
-fn missing(datasets: &Datasets, vm: &VmObject) -> Value {
+fn missing(datasets: &Datasets, vm: &Object) -> Value {
     let items = |key: &str| vm.get(key).and_then(Value::as_array).into_iter().flatten();
     let mut lacking: Vec<&str> = Vec::new();
     match vm.get("zfs_filesystem").and_then(Value::as_str) {
@@ -287,7 +282,7 @@ fn missing(datasets: &Datasets, vm: &VmObject) -> Value {
     json!({"datasets": lacking, "disks": disks, "filesystems": filesystems})
 }
 
-fn text<'a>(vm: &'a VmObject, key: &str) -> &'a str {
+fn text<'a>(vm: &'a Object, key: &str) -> &'a str {
     vm.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use serde_json::{Map, Value};
-use zonecfg::mapping::smartos_load::parse_number;
+use manifest::Object;
+use manifest::js::parse_number;
+use serde_json::Value;
 
 use crate::clock::iso8601;
 use crate::files;
@@ -37,7 +38,7 @@ impl ConfigFile {
     pub fn read(self, root: &Root, zonepath: &str) -> Result<Value> {
         let path = root.path(zonepath).join(self.path());
         let Some(text) = files::read_optional(&path)? else {
-            return Ok(Value::Object(Map::new()));
+            return Ok(Value::Object(Object::new()));
         };
         serde_json::from_slice(&text).map_err(|error| Error::Unexpected {
             what: path.display().to_string(),
@@ -49,7 +50,7 @@ impl ConfigFile {
     pub(super) fn show(self, root: &Root, zonepath: &str) -> Value {
         self.read(root, zonepath).unwrap_or_else(|error| {
             log::warn!("{error}; shown as empty");
-            Value::Object(Map::new())
+            Value::Object(Object::new())
         })
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
-use zonecfg::mapping::smartos_load::parse_number;
+use manifest::Object;
+use manifest::js::parse_number;
+use serde_json::Value;
 
 use crate::root::Root;
 use crate::tool::{Error, Result};
@@ -78,7 +79,7 @@ pub(super) struct Wanted<'a> {
     /// Whether the zone is in a state in which it has its dataset.
     pub installed: bool,
     /// What is known of it from the zone's configuration.
-    pub vm: &'a Map<String, Value>,
+    pub vm: &'a Object,
 }
 
 impl Datasets {

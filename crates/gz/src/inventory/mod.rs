@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io;
 use std::thread;
 
-use serde_json::{Map, Value};
+use manifest::{Object, VmObject};
 use zonecfg::mapping::smartos_load;
 
 pub use config::ConfigFile;
@@ -25,16 +25,13 @@ use crate::zoneadm::{self, Zone};
 use crate::{files, sysinfo};
 use datasets::{Datasets, Wanted};
 
-/// A VM object: what `vmadm get` prints, keys in the original's order.
-pub type VmObject = Map<String, Value>;
-
 /// Below this many VMs a single thread is faster.
 const WORTH_THREADS: usize = 256;
 
 /// What is the same for all VMs.
 #[derive(Debug, Default)]
 struct Shared {
-    sysinfo: Map<String, Value>,
+    sysinfo: Object,
     kstat: HashMap<String, ZoneMisc>,
 }
 
@@ -100,7 +97,7 @@ impl<'a> Inventory<'a> {
                 assemble::add_datasets(&datasets, wanted, vm);
             }
         }
-        Ok(vms)
+        Ok(vms.into_iter().map(VmObject::from).collect())
     }
 
     fn read_shared(&self, wanted: &Fields) -> Result<Shared> {
@@ -121,8 +118,8 @@ impl<'a> Inventory<'a> {
         Ok(shared)
     }
 
-    fn read_files(&self, wanted: &Fields, shared: &Shared) -> Result<Vec<VmObject>> {
-        let read = |zones: &[Zone]| -> Result<Vec<VmObject>> {
+    fn read_files(&self, wanted: &Fields, shared: &Shared) -> Result<Vec<Object>> {
+        let read = |zones: &[Zone]| -> Result<Vec<Object>> {
             zones.iter().map(|zone| self.read_vm(zone, wanted, shared)).collect()
         };
         let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
@@ -144,17 +141,17 @@ impl<'a> Inventory<'a> {
         })
     }
 
-    fn read_vm(&self, zone: &Zone, wanted: &Fields, shared: &Shared) -> Result<VmObject> {
+    fn read_vm(&self, zone: &Zone, wanted: &Fields, shared: &Shared) -> Result<Object> {
         let mut vm = if wanted.need_configuration() {
             self.read_configuration(zone, wanted)?
         } else {
-            VmObject::new()
+            Object::new()
         };
         assemble::add_zone(self.root, zone, wanted, shared, &mut vm);
         Ok(vm)
     }
 
-    fn read_configuration(&self, zone: &Zone, wanted: &Fields) -> Result<VmObject> {
+    fn read_configuration(&self, zone: &Zone, wanted: &Fields) -> Result<Object> {
         let path = config::configuration_path(self.root, &zone.name);
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Error::io(format!("cannot read {}", path.display()), error));
@@ -162,7 +159,7 @@ impl<'a> Inventory<'a> {
             // A zone that is being deleted is in the list for a moment longer than its configuration is.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 log::warn!("{} is gone", path.display());
-                return Ok(VmObject::new());
+                return Ok(Object::new());
             }
             text => text?,
         };

@@ -1,6 +1,9 @@
 //! The columns that `list` can show, and the keys that filters, columns and sort orders may name.
 
-use super::flatten::{ARRAYS_OF_OBJECTS, OBJECTS};
+use manifest::PROPERTIES;
+use manifest::properties::{self, Flatten};
+
+use super::flatten;
 
 /// A column's heading and least width in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,71 +12,36 @@ pub struct Column {
     pub width: usize,
 }
 
-/// Field, heading, width.
-const COLUMNS: &[(&str, &str, usize)] = &[
-    ("alias", "ALIAS", 10),
-    ("autoboot", "AUTOBOOT", 8),
-    ("billing_id", "BILLING_ID", 36),
-    ("boot_timestamp", "BOOT_TIMESTAMP", 24),
-    ("brand", "BRAND", 14),
-    ("cpu_cap", "CPU_CAP", 7),
-    ("cpu_shares", "CPU_SHARE", 9),
-    ("cpu_type", "CPU_TYPE", 8),
-    ("create_timestamp", "CREATE_TIMESTAMP", 24),
-    ("dns_domain", "DOMAIN", 32),
-    ("do_not_inventory", "DNI", 5),
-    ("docker", "DOCKER", 6),
-    ("exit_status", "EXIT", 4),
-    ("exit_timestamp", "EXIT_TIMESTAMP", 24),
-    ("firewall_enabled", "FIREWALL_ENABLED", 16),
-    ("flexible_disk_size", "FLEX_DISK_SIZE", 14),
-    ("free_space", "FREE_SPACE", 14),
-    ("hostname", "HOSTNAME", 32),
-    ("hvm", "HVM", 5),
-    ("image_uuid", "IMAGE_UUID", 36),
-    ("indestructible_delegated", "INDESTR_DATA", 12),
-    ("indestructible_zoneroot", "INDESTR_ROOT", 12),
-    ("max_locked_memory", "MAX_LOCKED", 10),
-    ("max_lwps", "MAX_LWP", 7),
-    ("max_physical_memory", "MAX_PHYS", 8),
-    ("max_swap", "MAX_SWAP", 8),
-    ("owner_uuid", "OWNER_UUID", 36),
-    ("package_name", "PACKAGE_NAME", 32),
-    ("package_version", "PACKAGE_VER", 11),
-    ("pid", "PID", 6),
-    ("qemu_extra_opts", "QEMU_EXTRA_OPTS", 15),
-    ("quota", "QUOTA", 5),
-    ("ram", "RAM", 7),
-    ("state", "STATE", 16),
-    ("tmpfs", "TMPFS", 5),
-    ("type", "TYPE", 4),
-    ("uuid", "UUID", 36),
-    ("vcpus", "VCPUS", 5),
-    ("zfs_io_priority", "IO_PRIORITY", 11),
-    ("zone_state", "ZONE_STATE", 10),
-    ("zoneid", "ZONEID", 6),
-    ("zonename", "ZONENAME", 12),
-    ("zonepath", "ZONEPATH", 40),
-    ("zpool", "ZPOOL", 12),
-];
+/// Columns of what is no property but comes with the list of zones.
+const OF_ZONES: &[(&str, &str, usize)] =
+    &[("hvm", "HVM", 5), ("zone_state", "ZONE_STATE", 10), ("zoneid", "ZONEID", 6)];
 
 /// Width of a column that shows one value out of a list or object.
 const INNER_WIDTH: usize = 20;
 
-/// Names of the columns of its own.
+/// Names of the columns, but for those of inner values.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    COLUMNS.iter().map(|(name, ..)| *name)
+    let properties = PROPERTIES.iter().filter(|p| p.column.is_some()).map(|p| p.name);
+    properties.chain(OF_ZONES.iter().map(|(name, ..)| *name))
+}
+
+fn plain(name: &str) -> Option<(&'static str, usize)> {
+    let of_property = properties::find(name).and_then(|property| property.column);
+    of_property.map(|column| (column.header, column.width)).or_else(|| {
+        let (_, header, width) = OF_ZONES.iter().find(|(zone, ..)| *zone == name)?;
+        Some((header, *width))
+    })
 }
 
 /// The column of that name; `None` where there is none.
 pub fn find(name: &str) -> Option<Column> {
-    if let Some((_, header, width)) = COLUMNS.iter().find(|(field, ..)| *field == name) {
-        return Some(Column { header: (*header).to_owned(), width: *width });
+    if let Some((header, width)) = plain(name) {
+        return Some(Column { header: header.to_owned(), width });
     }
     let parts: Vec<&str> = name.split('.').collect();
     let inner = match parts.as_slice() {
-        [list, _, _] => ARRAYS_OF_OBJECTS.contains(list),
-        [object, _] => OBJECTS.contains(object),
+        [list, _, _] => flatten::kind(list) == Some(Flatten::ArrayOfObjects),
+        [object, _] => flatten::kind(object) == Some(Flatten::Object),
         _ => false,
     };
     inner.then(|| Column { header: name.to_uppercase(), width: INNER_WIDTH })
@@ -104,7 +72,7 @@ pub fn filterable(key: &str) -> bool {
         "nic_tag",
         "vlan_id",
     ];
-    if COLUMNS.iter().any(|(name, ..)| *name == key) {
+    if plain(key).is_some() {
         return true;
     }
     let parts: Vec<&str> = key.split('.').collect();

@@ -1,10 +1,11 @@
 //! Filters of list and lookup: `key=value`, and `key=~regex` without regard to case.
 
-use gz::inventory::VmObject;
+use manifest::properties::Flatten;
+use manifest::{Fields, VmObject};
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use super::flatten::{ARRAYS_OF_OBJECTS, flatten, text};
+use super::flatten::{flatten, kind, text};
 use crate::cli::Failure;
 
 /// One condition on a VM.
@@ -39,12 +40,9 @@ impl Filter {
     pub fn accepts(&self, vm: &VmObject) -> bool {
         let parts: Vec<&str> = self.key.split('.').collect();
         if let [list, "*", field] = parts.as_slice()
-            && ARRAYS_OF_OBJECTS.contains(list)
+            && kind(list) == Some(Flatten::ArrayOfObjects)
         {
-            return vm
-                .get(*list)
-                .and_then(Value::as_array)
-                .is_some_and(|items| items.iter().any(|item| self.holds(item.get(field))));
+            return vm.array(list).iter().any(|item| self.holds(item.get(field)));
         }
         self.holds(flatten(vm, &self.key))
     }
@@ -103,7 +101,7 @@ mod tests {
     fn accepts(key: &str, value: &str) -> bool {
         let vm = json!({"alias": "Zed", "ram": 512, "autoboot": false, "zoneid": null,
             "nics": [{"mac": "02:08:20:aa:00:01"}, {"vlan_id": 5}]});
-        let Value::Object(vm) = vm else { unreachable!() };
+        let vm: VmObject = serde_json::from_value(vm).unwrap();
         Filter::new(key, value).is_ok_and(|filter| filter.accepts(&vm))
     }
 

@@ -8,8 +8,8 @@ pub mod sort;
 use std::collections::HashSet;
 
 use gz::Root;
-use gz::inventory::{Fields, Inventory, VmObject};
-use serde_json::{Value, json};
+use gz::inventory::{Fields, Inventory};
+use manifest::{Brand, Fields as _, VmObject, VmType};
 
 use crate::cli::Failure;
 use filter::Filter;
@@ -24,7 +24,7 @@ pub fn select(root: &Root, filters: &[Filter], wanted: &Fields) -> Result<Vec<Vm
     if !filters.is_empty() && !needed.cover(wanted) {
         let kept: HashSet<String> = matching(inventory.load(&needed)?, filters)
             .iter()
-            .filter_map(|vm| Some(vm.get("uuid")?.as_str()?.to_owned()))
+            .map(|vm| vm.uuid().to_owned())
             .collect();
         inventory.retain(|uuid| kept.contains(uuid));
         let mut vms = inventory.load(wanted)?;
@@ -46,28 +46,19 @@ fn matching(mut vms: Vec<VmObject>, filters: &[Filter]) -> Vec<VmObject> {
 
 /// Adds what list and lookup know beside the VM object: `type`, and `ram` where there is none of its own.
 fn add_computed(vm: &mut VmObject) {
-    let brand = vm.get("brand").and_then(Value::as_str).unwrap_or_default();
-    let hvm = matches!(brand, "bhyve" | "kvm");
-    vm.insert("type".to_owned(), json!(brand_type(brand)));
-    if !hvm && let Some(memory) = vm.get("max_physical_memory").cloned() {
-        vm.insert("ram".to_owned(), memory);
-    }
-}
-
-/// The type of VM that a brand makes, at most four letters.
-fn brand_type(brand: &str) -> &'static str {
-    match brand {
-        "bhyve" => "BHYV",
-        "kvm" => "KVM",
-        "lx" => "LX",
-        _ => "OS",
+    let vm_type = vm.brand().map_or(VmType::Os, Brand::vm_type);
+    vm.set("type", vm_type.as_str());
+    if !vm_type.is_hvm()
+        && let Some(memory) = vm.value("max_physical_memory").cloned()
+    {
+        vm.set("ram", memory);
     }
 }
 
 /// Keeps the given fields of each VM, and of the VMs those that have any of them.
 pub fn prune(vms: &mut Vec<VmObject>, fields: &[String]) {
     for vm in vms.iter_mut() {
-        vm.retain(|key, _| fields.iter().any(|field| field == key));
+        vm.object_mut().retain(|key, _| fields.iter().any(|field| field == key));
     }
-    vms.retain(|vm| !vm.is_empty());
+    vms.retain(|vm| !vm.object().is_empty());
 }

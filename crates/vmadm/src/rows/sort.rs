@@ -2,10 +2,10 @@
 
 use std::cmp::Ordering;
 
-use gz::inventory::VmObject;
+use manifest::{VmObject, js};
 use serde_json::Value;
 
-use super::flatten::{flatten, truthy};
+use super::flatten::flatten;
 
 /// One sort field and its direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn total(a: Option<&Value>, b: Option<&Value>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => match (a, b) {
             (Value::String(a), Value::String(b)) => utf16(a, b),
-            _ => number(a).total_cmp(&number(b)),
+            _ => js::to_number(a).total_cmp(&js::to_number(b)),
         },
         // What is missing goes last.
         _ => a.is_none().cmp(&b.is_none()),
@@ -89,7 +89,7 @@ fn total(a: Option<&Value>, b: Option<&Value>) -> Ordering {
 fn javascript(a: Option<&Value>, b: Option<&Value>) -> Option<Ordering> {
     match (a?, b?) {
         (Value::String(a), Value::String(b)) => Some(utf16(a, b)),
-        (a, b) => number(a).partial_cmp(&number(b)),
+        (a, b) => js::to_number(a).partial_cmp(&js::to_number(b)),
     }
 }
 
@@ -97,19 +97,14 @@ fn utf16(a: &str, b: &str) -> Ordering {
     a.encode_utf16().cmp(b.encode_utf16())
 }
 
-fn number(value: &Value) -> f64 {
-    match value {
-        Value::Null => 0.0,
-        Value::Bool(value) => f64::from(u8::from(*value)),
-        Value::Number(number) => number.as_f64().unwrap_or(f64::NAN),
-        Value::String(text) => text.trim().parse().unwrap_or(f64::NAN),
-        Value::Array(_) | Value::Object(_) => f64::NAN,
-    }
+fn truthy(value: Option<&Value>) -> bool {
+    value.is_some_and(js::truthy)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use manifest::Fields;
     use serde_json::json;
 
     fn sorted(values: &[Value], key: &str) -> String {
@@ -118,14 +113,14 @@ mod tests {
             .map(|value| {
                 let mut row = VmObject::new();
                 if *value != json!("none") {
-                    row.insert("x".into(), value.clone());
+                    row.set("x", value.clone());
                 }
                 row
             })
             .collect();
         sort(&mut rows, &[SortKey::parse(key)]);
         let values: Vec<String> =
-            rows.iter().map(|row| row.get("x").map_or("-".into(), Value::to_string)).collect();
+            rows.iter().map(|row| row.value("x").map_or("-".into(), Value::to_string)).collect();
         values.join(" ")
     }
 
