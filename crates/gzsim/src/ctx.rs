@@ -39,7 +39,7 @@ impl Ctx {
     }
 
     /// The root as the environment and the path the program was called by give it: `GZSIM_ROOT`, else the directory
-    /// above the link, else `ZONEKIT_ROOT`, else `/`.
+    /// above the link, else `ZONEKIT_ROOT`, else that of the first such tool on the search path, else `/`.
     pub fn from_call(argv0: &OsStr) -> Self {
         let called = Path::new(argv0);
         let tool = called.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -47,6 +47,7 @@ impl Ctx {
         let root = variable("GZSIM_ROOT")
             .or_else(|| root_above(called))
             .or_else(|| variable("ZONEKIT_ROOT"))
+            .or_else(|| root_on_path(&tool))
             .unwrap_or_else(|| PathBuf::from("/"));
         Self::new(root, &tool)
     }
@@ -114,6 +115,14 @@ impl Ctx {
 
 fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The root of the program that a shell finds under that name.
+fn root_on_path(tool: &str) -> Option<PathBuf> {
+    let found = env::split_paths(&env::var_os("PATH")?)
+        .map(|directory| directory.join(tool))
+        .find(|candidate| candidate.is_file())?;
+    root_above(&found)
 }
 
 /// The root whose tool directory holds the link `called`; `None` where it was not called by a path.

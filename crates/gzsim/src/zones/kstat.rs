@@ -17,6 +17,8 @@ struct Stat {
     instance: u32,
     name: String,
     data: Map<String, Value>,
+    /// Whether the class is among the statistics asked for, as which `-p` prints it.
+    show_class: bool,
 }
 
 /// What the operands and options ask for; empty is anything.
@@ -77,12 +79,10 @@ pub fn main(ctx: &Ctx, arguments: &[String]) -> Result<i32> {
         if matching.is_empty() {
             continue;
         }
-        let all = std::mem::take(&mut stat.data);
-        stat.data = all
-            .into_iter()
-            .filter(|(key, _)| matching.iter().any(|filter| fits(&filter.statistic, key)))
-            .collect();
-        if !stat.data.is_empty() {
+        let wanted = |key: &str| matching.iter().any(|filter| fits(&filter.statistic, key));
+        stat.show_class = wanted("class");
+        stat.data = stat.data.into_iter().filter(|(key, _)| wanted(key)).collect();
+        if !stat.data.is_empty() || stat.show_class {
             shown.push(stat);
         }
     }
@@ -152,6 +152,7 @@ fn of_zone(name: &str, zone: &Live) -> Vec<Stat> {
             class,
             instance: zone.id,
             name: short.clone(),
+            show_class: true,
             data: match data {
                 Value::Object(map) => map,
                 _ => Map::new(),
@@ -178,7 +179,9 @@ fn print_lines(stats: &[Stat], names_only: bool) {
     for stat in stats {
         let mut lines: Vec<(&str, String)> =
             stat.data.iter().map(|(key, value)| (key.as_str(), plain(value))).collect();
-        lines.push(("class", stat.class.to_owned()));
+        if stat.show_class {
+            lines.push(("class", stat.class.to_owned()));
+        }
         lines.sort();
         for (key, value) in lines {
             let head = format!("{}:{}:{}:{key}", stat.module, stat.instance, stat.name);
