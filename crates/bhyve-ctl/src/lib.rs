@@ -3,7 +3,9 @@
 pub mod cli;
 pub mod flavour;
 pub mod omnios;
+pub mod qmp;
 pub mod refusal;
+pub mod screenshot;
 pub mod smartos;
 pub mod usage;
 mod words;
