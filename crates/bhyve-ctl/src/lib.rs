@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod flavour;
+pub mod machine;
 pub mod omnios;
 pub mod qmp;
 pub mod refusal;

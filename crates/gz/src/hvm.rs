@@ -1,12 +1,19 @@
 //! What the global zone knows of hardware for virtual machines: pass-through devices, firmware, MAC addresses.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Component, Path, PathBuf};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::root::Root;
-use crate::tool::Result;
+use crate::tool::{Error, Output, Result};
+use crate::{kstat, zoneadm};
 
 const DLADM: &str = "/usr/sbin/dladm";
+const BHYVECTL: &str = "/usr/sbin/bhyvectl";
 
 /// The pass-through devices: `/dev/pptN` and the `/devices` path that each leads to, in the order of their numbers.
 pub fn pass_through_devices(root: &Root) -> Vec<(String, String)> {
@@ -61,6 +68,66 @@ pub fn zone_file(root: &Root, zonepath: &str, path: &str) -> PathBuf {
     root.path(zonepath).join("root").join(path.trim_start_matches('/'))
 }
 
+/// Where a zone's file is, after a look at each directory on the way: what a zone's own processes could have made a
+/// link out of the zone is refused. The file itself need not exist.
+pub fn safe_zone_file(root: &Root, zonepath: &str, path: &str) -> Result<PathBuf> {
+    let mut full = root.path(zonepath).join("root");
+    for component in Path::new(path).components() {
+        match component {
+            Component::RootDir | Component::CurDir => continue,
+            Component::Normal(name) => full.push(name),
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(unsafe_path(&full, "leads out of the zone"));
+            }
+        }
+        match fs::symlink_metadata(&full) {
+            Ok(about) if about.is_symlink() => return Err(unsafe_path(&full, "is a link")),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(Error::io(format!("cannot look at {}", full.display()), error));
+            }
+        }
+    }
+    Ok(full)
+}
+
+fn unsafe_path(path: &Path, why: &str) -> Error {
+    Error::io(
+        format!("cannot use {}", path.display()),
+        io::Error::new(io::ErrorKind::InvalidInput, why),
+    )
+}
+
+/// Connects to a socket in a zone, named by its path inside the zone.
+pub fn connect(root: &Root, zonepath: &str, path: &str) -> Result<UnixStream> {
+    let path = safe_zone_file(root, zonepath, path)?;
+    UnixStream::connect(&path)
+        .map_err(|error| Error::io(format!("cannot connect to {}", path.display()), error))
+}
+
+/// Runs bhyvectl(8) on a virtual machine with one option, such as `--inject-nmi`.
+pub fn bhyvectl(root: &Root, vm: &str, option: &str) -> Result<Output> {
+    root.tool(BHYVECTL).arg(format!("--vm={vm}")).arg(option).run()
+}
+
+/// Asks the first process of a running zone to end. bhyve takes that as a press of the power button. False where the
+/// zone does not run.
+pub fn terminate_init(root: &Root, uuid: &str) -> Result<bool> {
+    let Some(zone) = zoneadm::find(root, uuid)?.filter(|zone| zone.id.is_some()) else {
+        return Ok(false);
+    };
+    let zones = kstat::zone_misc(root, zone.id)?;
+    let pid = zones.get(&zone.name).and_then(|zone| i32::try_from(zone.init_pid).ok());
+    // What is not above 1 means no process, or many.
+    let Some(pid) = pid.filter(|pid| *pid > 1) else { return Ok(false) };
+    match kill(Pid::from_raw(pid), Signal::SIGTERM) {
+        Ok(()) => Ok(true),
+        Err(nix::Error::ESRCH) => Ok(false),
+        Err(error) => Err(Error::io(format!("cannot signal process {pid}"), error.into())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +137,17 @@ mod tests {
         let path = devices_path(Path::new("../devices/pci@0,0/pci8086,1@1/pci10de,2@0:ppt"));
         assert_eq!(path.as_deref(), Some("/devices/pci@0,0/pci8086,1@1/pci10de,2@0"));
         assert_eq!(devices_path(Path::new("/elsewhere")), None);
+    }
+
+    #[test]
+    fn links_in_a_zone_are_not_followed() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let root = Root::new(directory.path());
+        let zone = directory.path().join("zones/z/root");
+        fs::create_dir_all(zone.join("var")).expect("an empty zone");
+        std::os::unix::fs::symlink("/tmp", zone.join("tmp")).expect("a link");
+        assert!(safe_zone_file(&root, "/zones/z", "/var/run/socket").is_ok());
+        assert!(safe_zone_file(&root, "/zones/z", "/tmp/vm.qmp").is_err());
+        assert!(safe_zone_file(&root, "/zones/z", "/var/../../x").is_err());
     }
 }

@@ -8,7 +8,6 @@ use manifest::Flavour;
 use serde_json::Value;
 
 use super::host::Host;
-use crate::flavour;
 use crate::omnios;
 use crate::refusal::Result as Refused;
 use crate::smartos::{self, environment::Environment};
@@ -46,7 +45,7 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let flavour = match matches.get_one::<String>("flavour").map(String::as_str) {
         Some("omnios") => Flavour::OmniOs,
         Some(_) => Flavour::SmartOs,
-        None => flavour::of_zone(&zone).or_else(|| host.flavour()).unwrap_or(Flavour::OmniOs),
+        None => host.flavour_of(&zone),
     };
     let argv = arguments(&host, &zone, flavour)?;
     for conflict in usage::conflicts(&argv) {
@@ -62,7 +61,12 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn arguments(host: &Host, zone: &HvmZone, flavour: Flavour) -> anyhow::Result<Vec<String>> {
+/// The arguments of a zone's brand.
+pub(super) fn arguments(
+    host: &Host,
+    zone: &HvmZone,
+    flavour: Flavour,
+) -> anyhow::Result<Vec<String>> {
     let argv = match (zone.brand.as_str(), flavour) {
         ("bhyve", Flavour::OmniOs) => omnios_bhyve(host, zone)?,
         ("kvm", Flavour::OmniOs) => omnios_kvm(host, zone)?,

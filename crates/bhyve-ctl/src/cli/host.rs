@@ -3,10 +3,12 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use gz::Root;
 use manifest::Flavour;
 
+use crate::flavour;
+use crate::machine::Machine;
 use crate::zone::{HvmZone, Net};
 
 /// Firmware that OmniOS ships, for documents of zones that are looked at on another system.
@@ -63,8 +65,26 @@ impl Host {
         HvmZone::from_xml(&text).with_context(|| format!("Could not parse {}", path.display()))
     }
 
-    pub(super) fn flavour(&self) -> Option<Flavour> {
-        gz::platform::flavour(&self.root)
+    /// The flavour of a zone: what its configuration looks like, else that of this system.
+    pub(super) fn flavour_of(&self, zone: &HvmZone) -> Flavour {
+        let flavour = flavour::of_zone(zone).or_else(|| gz::platform::flavour(&self.root));
+        flavour.unwrap_or(Flavour::OmniOs)
+    }
+
+    /// The virtual machine of that UUID or zone name.
+    pub(super) fn machine(&self, name: &str) -> anyhow::Result<Machine<'_>> {
+        let zone = self.zone(name)?;
+        if !matches!(zone.brand.as_str(), "bhyve" | "kvm") {
+            bail!("{name} is of brand {}, not bhyve or kvm", zone.brand);
+        }
+        let flavour = self.flavour_of(&zone);
+        let uuid = self.index_uuid(&zone).unwrap_or_else(|| zone.name.clone());
+        Ok(Machine::new(&self.root, zone, flavour, uuid))
+    }
+
+    /// The root directory of this system.
+    pub(super) fn root(&self) -> &Root {
+        &self.root
     }
 
     /// Version of the system as `uname -v` gives it; empty where it cannot be found out.

@@ -1,6 +1,7 @@
 //! The bhyve-ctl program: its commands and options.
 
 mod cmdline;
+mod control;
 mod host;
 
 use std::ffi::OsString;
@@ -33,7 +34,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("cmdline", matches)) => cmdline::run(matches),
-        Some((name, _)) => anyhow::bail!("unknown command {name}"),
+        Some((name, matches)) => control::run(name, matches),
         None => anyhow::bail!("no command"),
     }
 }
@@ -45,11 +46,18 @@ fn program() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(cmdline::command())
+        .subcommands(control::commands())
 }
 
 /// The argument that names a virtual machine.
 fn vm_argument() -> Arg {
     Arg::new("vm").value_name("UUID").help("UUID or zone name of the virtual machine")
+}
+
+/// The virtual machine that [`vm_argument`] names.
+fn vm_of(matches: &ArgMatches) -> anyhow::Result<&str> {
+    let vm: Option<&String> = matches.get_one("vm");
+    vm.map(String::as_str).ok_or_else(|| anyhow::anyhow!("no virtual machine is named"))
 }
 
 /// The option for machine-readable output.

@@ -1,0 +1,202 @@
+//! Commands on virtual machines of this system: state, buttons, devices, pictures, QMP.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use serde_json::{Value, json};
+
+use super::host::Host;
+use crate::machine::{Action, Machine};
+use crate::usage;
+
+/// Commands that take a machine and little else: name and what it is for.
+const COMMANDS: [(&str, &str); 7] = [
+    ("status", "Print whether a virtual machine runs"),
+    ("stats", "Print what the hypervisor has counted"),
+    ("devices", "Print the PCI devices of a virtual machine"),
+    ("nmi", "Send a non-maskable interrupt to the guest"),
+    ("reset", "Press the reset button"),
+    ("powerdown", "Press the power button"),
+    ("poweroff", "Pull the plug"),
+];
+
+pub(super) fn commands() -> Vec<Command> {
+    let vm = || super::vm_argument().required(true);
+    let mut commands: Vec<Command> = COMMANDS
+        .iter()
+        .map(|(name, about)| Command::new(*name).about(*about).arg(vm()).arg(super::json_option()))
+        .map(|command| match command.get_name() {
+            "powerdown" => command.arg(
+                Arg::new("timeout")
+                    .short('t')
+                    .long("timeout")
+                    .value_name("SECONDS")
+                    .value_parser(value_parser!(u64))
+                    .help("Wait that long for the guest to go down, then pull the plug"),
+            ),
+            _ => command,
+        })
+        .collect();
+    commands.push(Command::new("list").about("List virtual machines").arg(super::json_option()));
+    commands.push(
+        Command::new("screenshot")
+            .about("Write what the screen shows to a PNG file")
+            .arg(vm())
+            .arg(
+                Arg::new("file")
+                    .value_name("FILE")
+                    .required(true)
+                    .value_parser(value_parser!(PathBuf)),
+            ),
+    );
+    commands.push(
+        Command::new("qmp")
+            .about("Give qemu a command and print its answer")
+            .arg(vm())
+            .arg(Arg::new("command").value_name("COMMAND").required(true))
+            .arg(Arg::new("arguments").value_name("JSON").help("Arguments, as a JSON object")),
+    );
+    commands
+}
+
+pub(super) fn run(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
+    let host = Host::from_env();
+    if name == "list" {
+        return list(&host, matches.get_flag("json"));
+    }
+    let vm = super::vm_of(matches)?;
+    let machine = host.machine(vm)?;
+    match name {
+        "status" => status(&machine, matches.get_flag("json")),
+        "stats" => stats(&machine, matches.get_flag("json")),
+        "devices" => devices(&host, &machine, matches.get_flag("json")),
+        "nmi" => machine.act(Action::Nmi),
+        "reset" => machine.act(Action::Reset),
+        "poweroff" => machine.act(Action::PowerOff),
+        "powerdown" => powerdown(&machine, matches.get_one("timeout").copied()),
+        "screenshot" => screenshot(&machine, matches),
+        "qmp" => qmp(&machine, matches),
+        other => anyhow::bail!("unknown command {other}"),
+    }
+}
+
+fn print_json(value: &Value) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+fn list(host: &Host, as_json: bool) -> anyhow::Result<()> {
+    let zones = gz::zoneadm::list(host.root())?;
+    let machines = zones.into_iter().filter(|zone| matches!(zone.brand.as_str(), "bhyve" | "kvm"));
+    if as_json {
+        let machines: Vec<Value> = machines
+            .map(|zone| {
+                json!({
+                    "uuid": zone.uuid,
+                    "zonename": zone.name,
+                    "brand": zone.brand,
+                    "state": zone.state,
+                    "zonepath": zone.zonepath,
+                })
+            })
+            .collect();
+        return print_json(&Value::from(machines));
+    }
+    println!("{:<36}  {:<5}  {:<13}  NAME", "UUID", "BRAND", "STATE");
+    for zone in machines {
+        println!("{:<36}  {:<5}  {:<13}  {}", zone.uuid, zone.brand, zone.state, zone.name);
+    }
+    Ok(())
+}
+
+fn status(machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
+    let status = machine.status()?;
+    if as_json {
+        return print_json(&status);
+    }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let zone = text(&status["state"]).unwrap_or_default();
+    match text(&status["guest"]["status"]) {
+        Some(guest) if guest != zone => println!("{zone} ({guest})"),
+        _ => println!("{zone}"),
+    }
+    Ok(())
+}
+
+fn stats(machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
+    let stats = machine.stats()?;
+    match stats.as_object() {
+        Some(counters) if !as_json => {
+            for (name, value) in counters {
+                println!("{name}: {value}");
+            }
+            Ok(())
+        }
+        _ => print_json(&stats),
+    }
+}
+
+fn devices(host: &Host, machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
+    if machine.zone().brand == "kvm" {
+        return print_json(&machine.pci()?);
+    }
+    let argv = super::cmdline::arguments(host, machine.zone(), host.flavour_of(machine.zone()))?;
+    let slots = usage::slots(&argv);
+    if as_json {
+        let slots: Vec<Value> = slots
+            .iter()
+            .map(|slot| {
+                let (bus, device, function) = slot.address;
+                json!({
+                    "pci_slot": format!("{bus}:{device}:{function}"),
+                    "device": slot.device,
+                    "config": slot.config.map(without_password),
+                })
+            })
+            .collect();
+        return print_json(&Value::from(slots));
+    }
+    println!("{:<8}  {:<16}  CONFIG", "SLOT", "DEVICE");
+    for slot in slots {
+        let (bus, device, function) = slot.address;
+        let address = format!("{bus}:{device}:{function}");
+        let config = slot.config.map(without_password).unwrap_or_default();
+        println!("{address:<8}  {:<16}  {config}", slot.device);
+    }
+    Ok(())
+}
+
+/// A configuration without the VNC password, which ends it.
+fn without_password(config: &str) -> &str {
+    config.split_once(",password=").map_or(config, |(config, _)| config)
+}
+
+fn powerdown(machine: &Machine<'_>, timeout: Option<u64>) -> anyhow::Result<()> {
+    match timeout {
+        None => machine.act(Action::PowerDown),
+        Some(seconds) => {
+            if !machine.shut_down(Duration::from_secs(seconds))? {
+                eprintln!("bhyve-ctl: the guest did not go down within {seconds} s: powered off");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn screenshot(machine: &Machine<'_>, matches: &ArgMatches) -> anyhow::Result<()> {
+    let file: &PathBuf = matches.get_one("file").context("no file is named")?;
+    let mut png = Vec::new();
+    machine.screenshot()?.write_png(&mut png)?;
+    std::fs::write(file, png).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn qmp(machine: &Machine<'_>, matches: &ArgMatches) -> anyhow::Result<()> {
+    let command: &String = matches.get_one("command").context("no command is named")?;
+    let arguments = match matches.get_one::<String>("arguments") {
+        Some(text) => serde_json::from_str(text).context("the arguments are not JSON")?,
+        None => Value::Null,
+    };
+    print_json(&machine.qmp()?.execute(command, &arguments)?)
+}

@@ -1,0 +1,229 @@
+//! Control of a virtual machine that runs.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use gz::Root;
+use manifest::Flavour;
+use serde_json::{Value, json};
+
+use crate::qmp::Client;
+use crate::screenshot::Picture;
+use crate::zone::HvmZone;
+
+/// How long qemu may take to answer a command.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How often the state of a zone is looked at while waiting for it.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Where qemu leaves a picture of the screen, in the zone.
+const SCREENDUMP: &str = "/tmp/vm.ppm";
+
+/// A virtual machine of this system.
+#[derive(Debug)]
+pub struct Machine<'a> {
+    root: &'a Root,
+    zone: HvmZone,
+    flavour: Flavour,
+    uuid: String,
+}
+
+/// What an operator can do to a machine from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Send a non-maskable interrupt.
+    Nmi,
+    /// Press the reset button.
+    Reset,
+    /// Press the power button.
+    PowerDown,
+    /// Pull the plug.
+    PowerOff,
+}
+
+impl<'a> Machine<'a> {
+    /// The machine of a zone. `uuid` is what zoneadm knows it by.
+    pub fn new(root: &'a Root, zone: HvmZone, flavour: Flavour, uuid: String) -> Self {
+        Self { root, zone, flavour, uuid }
+    }
+
+    /// The machine's zone.
+    pub fn zone(&self) -> &HvmZone {
+        &self.zone
+    }
+
+    /// Name under which bhyve runs it.
+    pub fn bhyve_name(&self) -> String {
+        match (self.flavour, &self.zone.debugid) {
+            (Flavour::OmniOs, _) => self.zone.name.clone(),
+            (Flavour::SmartOs, Some(debugid)) => format!("SYSbhyve-{debugid}"),
+            (Flavour::SmartOs, None) => "SYSbhyve-unknown".to_owned(),
+        }
+    }
+
+    fn is_kvm(&self) -> bool {
+        self.zone.brand == "kvm"
+    }
+
+    /// State of the zone: `running`, `installed`, ….
+    ///
+    /// # Errors
+    /// zoneadm fails or does not know the zone.
+    pub fn state(&self) -> anyhow::Result<String> {
+        let zone = gz::zoneadm::find(self.root, &self.uuid)?;
+        Ok(zone.with_context(|| format!("{}: there is no such zone", self.uuid))?.state)
+    }
+
+    /// A connection to qemu.
+    ///
+    /// # Errors
+    /// The machine is no kvm machine of SmartOS, or does not run.
+    pub fn qmp(&self) -> anyhow::Result<Client> {
+        if !self.is_kvm() {
+            bail!("{} is of brand {}: only kvm machines speak QMP", self.uuid, self.zone.brand);
+        }
+        if self.flavour == Flavour::OmniOs {
+            bail!("OmniOS's kvm brand gives qemu no QMP socket");
+        }
+        let stream = gz::hvm::connect(self.root, &self.zone.zonepath, "/tmp/vm.qmp")?;
+        Ok(Client::connect(stream, ANSWER)?)
+    }
+
+    /// State of the zone and, where its hypervisor says more, of the guest.
+    ///
+    /// # Errors
+    /// The state cannot be found out.
+    pub fn status(&self) -> anyhow::Result<Value> {
+        let state = self.state()?;
+        let mut status = json!({
+            "uuid": self.uuid,
+            "zonename": self.zone.name,
+            "brand": self.zone.brand,
+            "state": state,
+        });
+        if state == "running" && self.is_kvm() && self.flavour == Flavour::SmartOs {
+            status["guest"] = serde_json::to_value(self.qmp()?.status()?)?;
+        }
+        Ok(status)
+    }
+
+    /// Counters: of bhyve's first processor, or of qemu's disks.
+    ///
+    /// # Errors
+    /// The machine does not run, or its hypervisor does not answer.
+    pub fn stats(&self) -> anyhow::Result<Value> {
+        if self.is_kvm() {
+            return Ok(self.qmp()?.block_stats()?);
+        }
+        let text = gz::hvm::bhyvectl(self.root, &self.bhyve_name(), "--get-stats")?.text();
+        Ok(parse_stats(&text))
+    }
+
+    /// PCI devices as qemu sees them.
+    ///
+    /// # Errors
+    /// As [`Machine::qmp`].
+    pub fn pci(&self) -> anyhow::Result<Value> {
+        Ok(self.qmp()?.pci()?)
+    }
+
+    /// Does something to the machine.
+    ///
+    /// # Errors
+    /// The machine does not run, or its hypervisor refuses.
+    pub fn act(&self, action: Action) -> anyhow::Result<()> {
+        let state = self.state()?;
+        if state != "running" {
+            bail!("{} does not run: its zone is {state}", self.uuid);
+        }
+        if self.is_kvm() {
+            let mut qmp = self.qmp()?;
+            match action {
+                Action::Nmi => qmp.nmi()?,
+                Action::Reset => qmp.reset()?,
+                Action::PowerDown => qmp.powerdown()?,
+                Action::PowerOff => qmp.quit()?,
+            }
+            return Ok(());
+        }
+        let option = match action {
+            Action::Nmi => "--inject-nmi",
+            Action::Reset => "--force-reset",
+            Action::PowerOff => "--force-poweroff",
+            Action::PowerDown => {
+                if !gz::hvm::terminate_init(self.root, &self.uuid)? {
+                    bail!("{} has no process that could be asked to end", self.uuid);
+                }
+                return Ok(());
+            }
+        };
+        gz::hvm::bhyvectl(self.root, &self.bhyve_name(), option)?;
+        Ok(())
+    }
+
+    /// Presses the power button and waits. A guest that has not gone down when `limit` is over is powered off.
+    /// True if it went by itself.
+    ///
+    /// # Errors
+    /// As [`Machine::act`].
+    pub fn shut_down(&self, limit: Duration) -> anyhow::Result<bool> {
+        self.act(Action::PowerDown)?;
+        if self.wait_until_down(limit)? {
+            return Ok(true);
+        }
+        self.act(Action::PowerOff)?;
+        Ok(false)
+    }
+
+    fn wait_until_down(&self, limit: Duration) -> anyhow::Result<bool> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if self.state()? != "running" {
+                return Ok(true);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            std::thread::sleep(left.min(PAUSE));
+        }
+    }
+
+    /// What the screen shows.
+    ///
+    /// # Errors
+    /// As [`Machine::qmp`]; qemu cannot write the picture, or it cannot be read.
+    pub fn screenshot(&self) -> anyhow::Result<Picture> {
+        let mut qmp = self.qmp()?;
+        let file = gz::hvm::safe_zone_file(self.root, &self.zone.zonepath, SCREENDUMP)?;
+        qmp.screendump(SCREENDUMP)?;
+        let bytes = gz::files::read_optional(&file)?
+            .with_context(|| format!("qemu has not written {}", file.display()))?;
+        gz::files::remove(&file)?;
+        Ok(Picture::from_ppm(&bytes)?)
+    }
+}
+
+/// Lines of a text and a number at their ends, as an object.
+fn parse_stats(text: &str) -> Value {
+    let counters = text.lines().filter_map(|line| {
+        let (name, value) = line.trim().rsplit_once(char::is_whitespace)?;
+        Some((name.trim_end().to_owned(), json!(value.parse::<u64>().ok()?)))
+    });
+    Value::Object(counters.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_named_by_what_stands_before_the_number() {
+        let text =
+            "vcpu0 stats:\nvm exits due to nested page fault\t\t12\nnumber of NMIs delivered  3\n";
+        assert_eq!(
+            parse_stats(text),
+            json!({"vm exits due to nested page fault": 12, "number of NMIs delivered": 3})
+        );
+    }
+}
