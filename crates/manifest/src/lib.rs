@@ -17,6 +17,7 @@ pub mod normalise;
 pub mod payload;
 pub mod properties;
 pub mod refusal;
+pub mod schema;
 pub mod suggest;
 pub mod validate;
 pub mod vm_object;

@@ -1,1 +1,50 @@
-fn main() {}
+//! Developer tasks, run as `cargo xtask TASK`.
+
+mod man_tables;
+mod schemas;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "usage: cargo xtask TASK
+
+tasks:
+  schemas     write schemas/*.json from the property table
+  man-tables  write the property lists of the manual pages from the property table
+";
+
+fn main() -> ExitCode {
+    let task = std::env::args().nth(1).unwrap_or_default();
+    let done = match task.as_str() {
+        "schemas" => schemas::write(&root()),
+        "man-tables" => man_tables::write(&root()),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {task}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Writes a file unless it has the contents already, and says so.
+fn write_changed(path: &Path, contents: &str) -> Result<()> {
+    if std::fs::read_to_string(path).is_ok_and(|old| old == contents) {
+        return Ok(());
+    }
+    std::fs::write(path, contents)?;
+    println!("wrote {}", path.display());
+    Ok(())
+}

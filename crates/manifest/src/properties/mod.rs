@@ -570,6 +570,16 @@ pub fn nested(array: &str) -> impl Iterator<Item = &'static Property> {
         .filter(move |property| property.nested().is_some_and(|(parent, _)| parent == array))
 }
 
+/// The member by which update finds an element of an object array.
+pub fn element_key(array: &str) -> Option<&'static str> {
+    match array {
+        "nics" => Some("mac"),
+        "disks" | "pci_devices" => Some("path"),
+        "filesystems" => Some("target"),
+        _ => None,
+    }
+}
+
 /// The known property whose name is nearest to `name`, of those that a payload for `action` and `brand` may have. For a
 /// nested name only the element's properties are candidates.
 pub fn suggest(name: &str, action: Action, brand: Brand) -> Option<&'static str> {
