@@ -1,13 +1,13 @@
 //! gzsim's own subcommands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::ctx::Ctx;
 use crate::init::{self, Fixture, Options, Platform};
 use crate::zones::{init_process, zlogin};
-use crate::{calls, fault, run, tool};
+use crate::{calls, demo, fault, run, tool};
 
 const USAGE: &str =
     "usage: gzsim init [--fixture spec] [--platform smartos|omnios] [--zfs PATH] [--pool NAME]
@@ -16,6 +16,7 @@ const USAGE: &str =
        gzsim shell DIR
        gzsim calls DIR [--clear|--json]
        gzsim fault reset DIR
+       gzsim demo [--examples DIR]
        gzsim TOOL [ARGUMENT...]        as the tool, in the zone that ZONEKIT_ROOT names";
 
 /// Runs the subcommand; gives the exit code.
@@ -68,6 +69,15 @@ fn subcommand(ctx: &Ctx, command: &str, arguments: &[String]) -> Result<i32> {
         ("calls", [dir, rest @ ..]) => show_calls(&Ctx::new(dir, "gzsim"), rest),
         ("fault", [word, dir]) if word == "reset" => {
             fault::reset(&Ctx::new(dir, "gzsim"))?;
+            Ok(0)
+        }
+        ("demo", rest) => {
+            let examples = match rest {
+                [] => "examples",
+                [option, dir] if option == "--examples" => dir,
+                _ => return Err(Usage.into()),
+            };
+            demo::main(Path::new(examples))?;
             Ok(0)
         }
         // Started by zoneadm and zlogin.

@@ -6,6 +6,7 @@
 pub mod calls;
 pub mod cli;
 pub mod ctx;
+pub mod demo;
 pub mod fault;
 pub mod getopt;
 pub mod init;
