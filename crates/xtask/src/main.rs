@@ -1,5 +1,6 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 
+mod demo;
 mod man_tables;
 mod schemas;
 
@@ -11,6 +12,7 @@ use anyhow::Result;
 const USAGE: &str = "usage: cargo xtask TASK
 
 tasks:
+  demo        build the programs and show the main job in a simulated global zone
   schemas     write schemas/*.json from the property table
   man-tables  write the property lists of the manual pages from the property table
 ";
@@ -18,6 +20,7 @@ tasks:
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {
+        "demo" => demo::run(&root()),
         "schemas" => schemas::write(&root()),
         "man-tables" => man_tables::write(&root()),
         _ => {

@@ -1,0 +1,29 @@
+//! `cargo xtask demo`: builds the programs that the demo needs and runs it.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+/// The programs that the demo runs.
+const PACKAGES: &[&str] = &["gzsim", "zonecfg", "imgadm", "bhyve-ctl", "vmadm"];
+
+/// Runs the demo in the workspace at `root`.
+pub fn run(root: &Path) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--bins"]).current_dir(root);
+    for package in PACKAGES {
+        build.args(["--package", package]);
+    }
+    if !build.status()?.success() {
+        bail!("the programs cannot be built");
+    }
+    // cargo put this program beside them.
+    let gzsim = std::env::current_exe()?.with_file_name("gzsim");
+    let status = Command::new(gzsim).arg("demo").current_dir(root).status()?;
+    if !status.success() {
+        bail!("the demo failed");
+    }
+    Ok(())
+}
