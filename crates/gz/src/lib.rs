@@ -16,6 +16,7 @@ pub mod plan;
 pub mod platform;
 mod power;
 pub mod probes;
+pub mod process;
 pub mod root;
 pub mod space;
 pub mod sysinfo;

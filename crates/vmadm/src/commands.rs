@@ -2,7 +2,7 @@
 
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Outcome};
-use crate::{get, help, list, lookup};
+use crate::{console, events, get, help, info, kill, list, lookup, sysrq};
 
 /// One command of vmadm.
 #[derive(Debug)]
@@ -15,7 +15,17 @@ pub struct Command {
     pub run: fn(Call) -> Outcome,
 }
 
-static COMMANDS: &[&Command] = &[&get::COMMAND, &help::COMMAND, &list::COMMAND, &lookup::COMMAND];
+static COMMANDS: &[&Command] = &[
+    &console::COMMAND,
+    &events::COMMAND,
+    &get::COMMAND,
+    &help::COMMAND,
+    &info::COMMAND,
+    &kill::COMMAND,
+    &list::COMMAND,
+    &lookup::COMMAND,
+    &sysrq::COMMAND,
+];
 
 /// The command of that name or synonym.
 pub fn find(name: &str) -> Option<&'static Command> {

@@ -19,3 +19,8 @@ fn run(mut call: Call) -> Outcome {
 pub fn not_found(uuid: &str) -> Failure {
     Failure::new(format!("zoneadm: {uuid}: No such zone configured"))
 }
+
+/// Observed of commands that look a VM up before they do something to it.
+pub fn gone() -> Failure {
+    Failure::new("bad statusCode: 404")
+}

@@ -5,8 +5,14 @@
 
 pub mod cli;
 pub mod commands;
+mod console;
+mod events;
 mod get;
 mod help;
+mod info;
+mod kill;
 mod list;
 mod lookup;
+mod qemu;
 mod rows;
+mod sysrq;

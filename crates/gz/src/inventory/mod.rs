@@ -7,6 +7,7 @@ mod assemble;
 mod config;
 mod datasets;
 mod fields;
+mod watch;
 
 use std::collections::HashMap;
 use std::io;
@@ -17,6 +18,7 @@ use zonecfg::mapping::smartos_load;
 
 pub use config::ConfigFile;
 pub use fields::Fields;
+pub use watch::{Change, Watch};
 
 use crate::kstat::{self, ZoneMisc};
 use crate::root::Root;

@@ -1,0 +1,108 @@
+//! `vmadm info`: what the hypervisor says of a running VM.
+
+use gz::inventory::{self, Fields};
+use manifest::{Brand, Fields as _, VmObject};
+use serde_json::{Map, Value, json};
+
+use crate::cli::options::Syntax;
+use crate::cli::{Call, Failure, Outcome, print};
+use crate::commands::Command;
+use crate::{get, qemu};
+
+pub const COMMAND: Command = Command { names: &["info"], syntax: Syntax::NONE, run };
+
+/// What qemu is asked, each as `query-NAME`, in the order of the answer.
+const QUERIES: &[&str] =
+    &["status", "version", "chardev", "block", "blockstats", "cpus", "pci", "kvm"];
+
+fn run(mut call: Call) -> Outcome {
+    let uuid = call.uuid()?;
+    let types = types(&call);
+    let info = info(&call, &uuid, &types).map_err(|failure| match failure {
+        Failure::Failed(why) => Failure::new(format!("Unable to get VM info for VM {uuid}: {why}")),
+        usage @ Failure::Usage(_) => usage,
+    })?;
+    print(&format!("{info:#}\n"))?;
+    Ok(None)
+}
+
+/// Types stand in one operand with commas between, or in several.
+fn types(call: &Call) -> Vec<String> {
+    let given: Vec<String> =
+        call.operands.iter().flat_map(|list| list.split(',').map(str::to_owned)).collect();
+    if given.is_empty() { vec!["all".to_owned()] } else { given }
+}
+
+fn info(call: &Call, uuid: &str, types: &[String]) -> Result<Value, Failure> {
+    let wanted =
+        Fields::of(["brand", "spice_opts", "spice_password", "spice_port", "state", "zonepath"]);
+    let vm = inventory::get(&call.root, uuid, &wanted)?.ok_or_else(get::gone)?;
+    let state = vm.state();
+    if !matches!(state, "running" | "stopping") {
+        return Err(Failure::new(format!(
+            "Unable to get info for vm from state \"{state}\", must be \"running\" or \"stopping\"."
+        )));
+    }
+    check(&vm, types)?;
+    let wants = |name: &str| types.iter().any(|given| given == "all" || given == name);
+    if vm.brand() == Some(Brand::Kvm) {
+        return of_qemu(call, &vm, &wants);
+    }
+    let mut info = Map::new();
+    if wants("vnc") {
+        info.insert("vnc".into(), json!({}));
+    }
+    Ok(Value::Object(info))
+}
+
+fn check(vm: &VmObject, types: &[String]) -> Result<(), Failure> {
+    let known = vm.brand().map_or(&[][..], |brand| brand.features().info_types);
+    if known.is_empty() {
+        let brand = vm.text("brand").unwrap_or_default();
+        return Err(Failure::new(format!("no info types supported for brand {brand}")));
+    }
+    match types.iter().find(|given| !known.contains(&given.as_str())) {
+        Some(other) => Err(Failure::new(format!("unknown info type {other}"))),
+        None => Ok(()),
+    }
+}
+
+fn of_qemu(call: &Call, vm: &VmObject, wants: &dyn Fn(&str) -> bool) -> Result<Value, Failure> {
+    let mut qemu = qemu::connect(&call.root, vm.text("zonepath").unwrap_or_default())?;
+    let mut info = Map::new();
+    for name in QUERIES.iter().filter(|name| wants(name)) {
+        let answer = qemu.execute(&format!("query-{name}"), &Value::Null);
+        info.insert((*name).to_owned(), answer.map_err(Failure::new)?);
+    }
+    if wants("vnc") {
+        let vnc = qemu.vnc().map_err(Failure::new)?;
+        let mut server = Map::new();
+        if vnc.enabled {
+            server.insert("host".into(), json!(vnc.host));
+            let port = vnc.service.as_deref().and_then(|port| port.parse::<u16>().ok());
+            server.insert("port".into(), json!(port));
+            if let Some(display) = port.and_then(|port| port.checked_sub(5900)) {
+                server.insert("display".into(), json!(display));
+            }
+        }
+        info.insert("vnc".into(), Value::Object(server));
+    }
+    if wants("spice") {
+        info.insert("spice".into(), spice(vm));
+    }
+    Ok(Value::Object(info))
+}
+
+/// SPICE as it is configured: qemu tells nobody.
+fn spice(vm: &VmObject) -> Value {
+    let mut spice = Map::new();
+    if let Some(port) = vm.integer("spice_port").filter(|port| *port > 0) {
+        spice.insert("port".into(), json!(port));
+        for (key, property) in [("password", "spice_password"), ("spice_opts", "spice_opts")] {
+            if let Some(text) = vm.text(property).filter(|text| !text.is_empty()) {
+                spice.insert(key.into(), json!(text));
+            }
+        }
+    }
+    Value::Object(spice)
+}
