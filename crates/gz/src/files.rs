@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::tool::{Error, Result};
 
@@ -30,6 +31,16 @@ fn replace_inner(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     }
     written?;
     sync_directory(path)
+}
+
+/// Sets the time of the file's last change to now; one that is not there is fine.
+pub fn touch(path: &Path) -> Result<()> {
+    match File::open(path).and_then(|file| file.set_modified(SystemTime::now())) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io(format!("cannot touch {}", path.display()), error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes a file and makes the removal last; a file that is not there is fine.

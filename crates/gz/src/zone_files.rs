@@ -110,6 +110,25 @@ impl ZoneRoot {
         })
     }
 
+    /// Makes sure that there is a directory at `path`, below directories that exist.
+    pub fn make_directory(&self, path: &str) -> Result<()> {
+        self.at(path, "make", || {
+            let place = self.place(path, false)?;
+            enter(&place.directory, &place.name, true).map(drop)
+        })
+    }
+
+    /// Removes an empty directory; one that is not there is fine.
+    pub fn remove_directory(&self, path: &str) -> Result<()> {
+        self.at(path, "remove", || {
+            let Some(place) = absent_is_none(self.place(path, false))? else { return Ok(()) };
+            match unlinkat(&place.directory, place.name.as_os_str(), UnlinkatFlags::RemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => Ok(()),
+                Err(e) => Err(e.into()),
+            }
+        })
+    }
+
     /// Renames a file within its directory.
     pub fn rename(&self, path: &str, to: &str) -> Result<()> {
         self.at(path, "rename", || {

@@ -4,6 +4,7 @@
 //! steps it is undone. [`execute`](fn@execute) keeps a journal of what was begun, so that a plan that was cut off is
 //! undone or finished by the next command on that VM ([`recover`]).
 
+mod checkpoint;
 mod execute;
 mod journal;
 mod run;

@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::checkpoint;
 use super::step::{Properties, Step};
 use crate::files;
 use crate::interrupt;
@@ -45,6 +46,13 @@ impl Step {
                 done(zfs::tool(root).arg("snapshot").args(snapshots))
             }
             Self::DestroySnapshot { snapshot } => gone_is_fine(zfs::destroy(root, &[], snapshot)),
+            Self::DestroySnapshots { snapshot } => {
+                gone_is_fine(zfs::destroy(root, &["-r"], snapshot))
+            }
+            Self::Rollback { snapshot } => done(zfs::tool(root).args(["rollback", "-r", snapshot])),
+            Self::MountCheckpoint { zonepath, name } => checkpoint::mount(root, zonepath, name),
+            Self::UnmountCheckpoint { zonepath, name } => checkpoint::unmount(root, zonepath, name),
+            Self::Touch { path } => files::touch(&root.path(path)),
             Self::Hold { tag, snapshot } => done(zfs::tool(root).args(["hold", tag, snapshot])),
             Self::ReleaseHolds { snapshot } => release_holds(root, snapshot),
             Self::SetProperties { dataset, properties } => {

@@ -46,6 +46,17 @@ impl fmt::Display for Step {
             S::RenameDataset { from, to } => write!(f, "zfs rename {from} {to}"),
             S::CreateSnapshots { snapshots } => write!(f, "zfs snapshot {}", snapshots.join(" ")),
             S::DestroySnapshot { snapshot } => write!(f, "zfs destroy {snapshot}"),
+            S::DestroySnapshots { snapshot } => write!(f, "zfs destroy -r {snapshot}"),
+            S::Rollback { snapshot } => write!(f, "zfs rollback -r {snapshot}"),
+            S::MountCheckpoint { zonepath, name } => write!(
+                f,
+                "mount -F lofs -o ro,setuid,nodevices {zonepath}/.zfs/snapshot/vmsnap-{name}/root \
+                 {zonepath}/root/checkpoints/{name}"
+            ),
+            S::UnmountCheckpoint { zonepath, name } => {
+                write!(f, "umount {zonepath}/root/checkpoints/{name}")
+            }
+            S::Touch { path } => write!(f, "touch {path}"),
             S::Hold { tag, snapshot } => write!(f, "zfs hold {tag} {snapshot}"),
             S::ReleaseHolds { snapshot } => write!(f, "zfs release (every hold of) {snapshot}"),
             S::SetProperties { dataset, properties } => {

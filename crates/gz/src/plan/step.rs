@@ -35,6 +35,16 @@ pub enum Step {
     CreateSnapshots { snapshots: Vec<String> },
     /// `zfs destroy` of a snapshot; one that is not there is fine.
     DestroySnapshot { snapshot: String },
+    /// `zfs destroy -r` of a snapshot and those of the same name below; none is fine.
+    DestroySnapshots { snapshot: String },
+    /// `zfs rollback -r`: later snapshots go.
+    Rollback { snapshot: String },
+    /// Shows the snapshot `vmsnap-NAME` to the running zone below `/checkpoints`.
+    MountCheckpoint { zonepath: String, name: String },
+    /// Takes it away again.
+    UnmountCheckpoint { zonepath: String, name: String },
+    /// Sets the time of a file of the global zone's own to now: what watches it looks at the VM again.
+    Touch { path: String },
     /// `zfs hold`.
     Hold { tag: String, snapshot: String },
     /// `zfs release` of every hold on a snapshot.
