@@ -2,7 +2,8 @@
 //! (usr/src/cmd/zoneadm, usr/src/cmd/zoneadmd) and the observed traces.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -156,6 +157,27 @@ fn an_init_that_is_killed_is_restarted_unless_the_brand_is_lx() {
     kill(&pid);
     let _ = gz.run("pwait", &[&pid]).ok();
     assert!(line(&gz).starts_with(&format!("-:{ZONE}:installed:")));
+}
+
+#[test]
+fn a_kvm_zone_speaks_qmp_and_has_a_power_button() {
+    let gz = with_zone("create-kvm-vnc-2nics", "kvm");
+    let _ = gz.run("zoneadm", &["-z", ZONE, "install", "-q", "10"]).ok();
+    assert!(gz.datasets().contains(&format!("zones/{ZONE}\tfilesystem\t-")));
+    boot(&gz);
+    let socket = gz.path(&format!("/zones/{ZONE}/root/tmp/vm.qmp"));
+    let mut stream = UnixStream::connect(socket).expect("qemu listens");
+    let mut answers = BufReader::new(stream.try_clone().expect("a socket")).lines();
+    let greeting = answers.next().expect("qemu greets").expect("qemu greets");
+    assert!(greeting.contains("QMP"), "{greeting}");
+    let mut ask = |command: &str| {
+        writeln!(stream, "{{\"execute\": \"{command}\"}}").expect("qemu reads");
+        answers.next().expect("qemu answers").expect("qemu answers")
+    };
+    assert_eq!(ask("qmp_capabilities"), "{\"return\":{}}");
+    assert!(ask("query-status").contains("\"status\":\"running\""));
+    let _ = ask("system_powerdown");
+    wait("the end of the zone", || line(&gz).contains(":installed:"));
 }
 
 fn kill(pid: &str) {

@@ -81,8 +81,8 @@ fn subcommand(ctx: &Ctx, command: &str, arguments: &[String]) -> Result<i32> {
             Ok(0)
         }
         // Started by zoneadm and zlogin.
-        ("zone-init", [root, _, zonepath]) => {
-            Ok(init_process::run(&Ctx::new(root, "init"), zonepath))
+        ("zone-init", [root, _, zonepath, brand]) => {
+            Ok(init_process::run(&Ctx::new(root, "init"), zonepath, brand))
         }
         ("zone-shutdown", [root, zone, effect, delay]) => {
             zlogin::finish_shutdown(&Ctx::new(root, "zlogin"), zone, effect, delay)

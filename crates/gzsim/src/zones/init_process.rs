@@ -2,70 +2,101 @@
 
 use std::fs;
 use std::path::Path;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
+
+use nix::libc::SIGTERM;
 
 use crate::ctx::Ctx;
 use crate::fault::parse_duration;
+use crate::zones::qmp::{self, Button};
 
 /// How often init looks whether its zone is still there.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How provisioning inside the zone ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Success,
-    Failure,
+/// How often it looks for a signal, where it does not end at once.
+const SHORT_TICK: Duration = Duration::from_millis(20);
+
+/// When something is to happen.
+#[derive(Debug, Clone, Copy)]
+enum When {
+    At(Instant),
     Never,
 }
 
-/// Runs as the init of `zone` until it is killed or the zone's root directory is gone. Signals have their default
-/// effect: the zone's brand decides what the end of its init means.
-///
-/// Settings: `GZSIM_PROVISION_DELAY` (time until provisioning is done, default none, `never`: not at all) and
-/// `GZSIM_PROVISION_RESULT` (`success`, `failure`).
-pub fn run(ctx: &Ctx, zonepath: &str) -> i32 {
-    let path = ctx.path(zonepath);
-    let begun = Instant::now();
-    let (mut outcome, delay) = provisioning(ctx);
-    if outcome != Outcome::Never && delay < TICK {
-        thread::sleep(delay);
-        provision(&path, outcome);
-        outcome = Outcome::Never;
-    }
-    loop {
-        thread::sleep(TICK);
-        if !path.join("root").is_dir() || !ctx.state("").is_dir() {
-            return 0;
+impl When {
+    /// The time that a setting asks for from now; at once where it is not set, never where it is no time (`never`).
+    fn from_setting(text: Option<&str>) -> Self {
+        match text.map_or(Some(Duration::ZERO), parse_duration) {
+            Some(delay) => Self::At(Instant::now() + delay),
+            None => Self::Never,
         }
-        if outcome != Outcome::Never && begun.elapsed() >= delay {
-            provision(&path, outcome);
-            outcome = Outcome::Never;
+    }
+
+    fn is_due(self) -> bool {
+        self.remaining() == Some(Duration::ZERO)
+    }
+
+    fn remaining(self) -> Option<Duration> {
+        match self {
+            Self::At(time) => Some(time.saturating_duration_since(Instant::now())),
+            Self::Never => None,
         }
     }
 }
 
-fn provisioning(ctx: &Ctx) -> (Outcome, Duration) {
-    let outcome = match ctx.setting("GZSIM_PROVISION_RESULT").as_deref() {
-        Some("failure") => Outcome::Failure,
-        _ => Outcome::Success,
-    };
-    match ctx.setting("GZSIM_PROVISION_DELAY") {
-        None => (outcome, Duration::ZERO),
-        Some(text) => match parse_duration(&text) {
-            Some(delay) => (outcome, delay),
-            None => (Outcome::Never, Duration::ZERO),
-        },
+/// Runs as the init of a zone until it is killed or the zone's root directory is gone; the zone's brand decides what
+/// the end of its init means. A kvm zone's init is its qemu, with a QMP socket.
+///
+/// Settings when the zone boots:
+/// - `GZSIM_PROVISION_DELAY`: time until provisioning is done (default none; `never`: not at all);
+/// - `GZSIM_PROVISION_RESULT`: `success` or `failure`;
+/// - `GZSIM_SHUTDOWN_DELAY`: time from SIGTERM or the power button to the end (default none; `never`: not heeded).
+pub fn run(ctx: &Ctx, zonepath: &str, brand: &str) -> i32 {
+    let path = ctx.path(zonepath);
+    let shutdown = ctx.setting("GZSIM_SHUTDOWN_DELAY");
+    let terminated = Arc::new(AtomicBool::new(false));
+    // Without the setting SIGTERM has its default effect.
+    let heeds_later =
+        shutdown.is_some() && signal_hook::flag::register(SIGTERM, Arc::clone(&terminated)).is_ok();
+    let (sender, buttons) = mpsc::channel();
+    if brand == "kvm" {
+        qmp::serve(&path.join("root"), sender.clone());
+    }
+    let mut provisioned = When::from_setting(ctx.setting("GZSIM_PROVISION_DELAY").as_deref());
+    let mut end = When::Never;
+    loop {
+        if provisioned.is_due() {
+            provision(ctx, &path);
+            provisioned = When::Never;
+        }
+        if end.is_due() || !path.join("root").is_dir() || !ctx.state("").is_dir() {
+            return 0;
+        }
+        if terminated.swap(false, Ordering::Relaxed) {
+            end = When::from_setting(shutdown.as_deref());
+        }
+        let tick = if heeds_later { SHORT_TICK } else { TICK };
+        let wait = [provisioned.remaining(), end.remaining()]
+            .into_iter()
+            .flatten()
+            .fold(tick, Duration::min);
+        match buttons.recv_timeout(wait) {
+            Ok(Button::Quit) => return 0,
+            Ok(Button::Power) => end = When::from_setting(shutdown.as_deref()),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
     }
 }
 
 /// Moves the file that vmadm watches, as the zone's mdata:execute service does.
-fn provision(zonepath: &Path, outcome: Outcome) {
+fn provision(ctx: &Ctx, zonepath: &Path) {
     let services = zonepath.join("root/var/svc");
-    let result = match outcome {
-        Outcome::Success => "provision_success",
-        Outcome::Failure => "provision_failure",
-        Outcome::Never => return,
+    let result = match ctx.setting("GZSIM_PROVISION_RESULT").as_deref() {
+        Some("failure") => "provision_failure",
+        _ => "provision_success",
     };
     // Only a zone that is being provisioned has the file.
     let _ = fs::rename(services.join("provisioning"), services.join(result));

@@ -20,6 +20,7 @@ use crate::ctx::Ctx;
 use crate::net;
 use crate::state;
 use crate::tools::mount;
+use crate::zones::qmp;
 
 /// Name of the state file.
 const NAME: &str = "zones";
@@ -107,7 +108,7 @@ pub fn make_ready(ctx: &Ctx, zones: &mut Zones, config: &Zone) -> Result<()> {
 /// Starts the init of a ready zone.
 pub fn start_init(ctx: &Ctx, zones: &mut Zones, name: &str) -> Result<()> {
     let Some(zone) = zones.live.get_mut(name) else { return Ok(()) };
-    let (pid, started) = spawn_init(ctx, name, &zone.zonepath)?;
+    let (pid, started) = spawn_init(ctx, name, zone)?;
     zone.pid = Some(pid);
     zone.started = started;
     zone.boot_time = now().as_secs();
@@ -150,7 +151,7 @@ fn settle(ctx: &Ctx, zones: &mut Zones) -> Result<()> {
         let Some(zone) = zones.live.get_mut(&name) else { continue };
         let root_is_there = ctx.path(&zone.zonepath).join("root").is_dir();
         if restarts_init(&zone.brand) && zone.state == LiveState::Running && root_is_there {
-            let (pid, started) = spawn_init(ctx, &name, &zone.zonepath)?;
+            let (pid, started) = spawn_init(ctx, &name, zone)?;
             zone.pid = Some(pid);
             zone.started = started;
             zone.init_restarts += 1;
@@ -188,10 +189,12 @@ fn process_start(pid: i32) -> Started {
     if kill(Pid::from_raw(pid), None).is_ok() { Started::At(None) } else { Started::Gone }
 }
 
-fn spawn_init(ctx: &Ctx, zone: &str, zonepath: &str) -> Result<(i32, Option<String>)> {
+fn spawn_init(ctx: &Ctx, name: &str, zone: &Live) -> Result<(i32, Option<String>)> {
     let program = std::env::current_exe().context("cannot find the gzsim program")?;
     let child = Command::new(program)
-        .args(["zone-init".as_ref(), ctx.root().as_os_str(), zone.as_ref(), zonepath.as_ref()])
+        .arg("zone-init")
+        .arg(ctx.root())
+        .args([name, &zone.zonepath, &zone.brand])
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -200,6 +203,9 @@ fn spawn_init(ctx: &Ctx, zone: &str, zonepath: &str) -> Result<(i32, Option<Stri
         .spawn()
         .context("cannot start the zone's init")?;
     let pid = i32::try_from(child.id()).context("a process number")?;
+    if zone.brand == "kvm" {
+        qmp::await_socket(&ctx.path(&zone.zonepath).join("root"));
+    }
     let started = match process_start(pid) {
         Started::At(time) => time,
         Started::Gone => None,

@@ -5,6 +5,7 @@ pub mod init_process;
 pub mod kstat;
 pub mod live;
 pub mod prctl;
+pub mod qmp;
 pub mod table;
 pub mod zlogin;
 pub mod zoneadm;
