@@ -281,13 +281,20 @@ impl Running {
         self.stdout.take()
     }
 
-    /// Closes the input if it is still held, waits, and fails as [`Tool::run`] does.
+    /// Closes the input if it is still held, waits, and fails as [`Tool::run`] does. Asked to stop meanwhile, it ends
+    /// the tool.
     pub fn finish(mut self) -> Result<()> {
         self.stdin.take();
-        let status = self
-            .child
-            .wait()
-            .map_err(|e| Error::io(format!("cannot wait for \"{}\"", self.command), e))?;
+        let status = loop {
+            let waited = self.child.try_wait();
+            match waited
+                .map_err(|e| Error::io(format!("cannot wait for \"{}\"", self.command), e))?
+            {
+                Some(status) => break status,
+                None if interrupt::requested() => return Err(Error::Interrupted),
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        };
         self.done = true;
         let stderr = self.stderr.take().and_then(|t| t.join().ok()).unwrap_or_default();
         if status.success() {
