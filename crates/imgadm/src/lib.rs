@@ -1,1 +1,18 @@
-//! Image store, sources, import pipeline, image server; the imgadm program.
+//! Image store, sources, import pipeline and image server: what the imgadm program is made of.
+
+pub mod app;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod errors;
+pub mod find;
+pub mod image_manifest;
+pub mod import;
+pub mod layer;
+pub mod pipeline;
+pub mod rows;
+pub mod serve;
+pub mod sources;
+pub mod store;
+pub mod table;
+pub mod time;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The imgadm program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    imgadm::cli::main()
+}

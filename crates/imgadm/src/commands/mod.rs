@@ -1,0 +1,85 @@
+//! The commands, one file each.
+
+mod ancestry;
+mod avail;
+mod delete;
+mod get;
+mod import;
+mod list;
+mod serve;
+mod show;
+mod sources;
+
+use crate::app::App;
+use crate::cli::options::{Given, Row, flag, value};
+use crate::errors::{Error, Result};
+use crate::store;
+
+/// One command of the program.
+pub struct Command {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub options: &'static [Row],
+    /// The help text; `{{options}}` is where the option table goes.
+    pub help: &'static str,
+    pub run: Run,
+}
+
+/// What a command works with.
+#[derive(Clone, Copy)]
+pub enum Run {
+    WithApp(fn(&App, &Given) -> Result<()>),
+    /// Works without the configuration of this system.
+    Bare(fn(&Given) -> Result<()>),
+}
+
+/// Every command.
+pub const ALL: &[Command] = &[
+    sources::COMMAND,
+    avail::COMMAND,
+    show::COMMAND,
+    import::COMMAND,
+    list::COMMAND,
+    get::COMMAND,
+    delete::COMMAND,
+    ancestry::COMMAND,
+    serve::COMMAND,
+];
+
+/// The command of a name or alias.
+pub fn find(name: &str) -> Option<&'static Command> {
+    ALL.iter().find(|command| command.name == name || command.aliases.contains(&name))
+}
+
+const HELP: Row = flag(&["help", "h"], "Show this help.");
+const JSON: Row = flag(&["json", "j"], "JSON output.");
+const NO_HEADER: Row = flag(&["H"], "Do not print table header row.");
+const POOL: Row =
+    value(&["P"], "<pool>", "Name of zpool in which to look for the image. Default is \"zones\".");
+const QUIET: Row = flag(&["quiet", "q"], "Disable progress bar.");
+const COLUMNS: Row = value(
+    &["o"],
+    "FIELD,...",
+    "Specify fields (columns) to output. Default is \"uuid,name,version,os,type,pub\".",
+);
+const SORT: Row =
+    value(&["s"], "FIELD,...", "Sort on the given fields. Default is \"published_at,name\".");
+
+/// The columns and the order of `list` and `avail`.
+const DEFAULT_COLUMNS: &str = "uuid,name,version,os,type,pub";
+const DEFAULT_SORT: &str = "published_at,name";
+
+/// The one argument of a command that takes one.
+fn only_argument(given: &Given) -> Result<&str> {
+    match given.arguments.as_slice() {
+        [only] => Ok(only),
+        other => Err(Error::wrong_arguments(other)),
+    }
+}
+
+/// The pool of `-P`.
+fn pool(given: &Given) -> Result<&str> {
+    let pool = given.get("P").unwrap_or(store::DEFAULT_POOL);
+    store::check_pool(pool)?;
+    Ok(pool)
+}

@@ -1,0 +1,276 @@
+//! Import: find the image and its origins, download them side by side, install them from the base up.
+
+pub mod announce;
+pub mod bars;
+pub mod bound;
+pub mod install;
+pub mod lock;
+pub mod size;
+pub mod spool;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use gz::Root;
+use serde_json::Value;
+
+use self::announce::Announcer;
+use self::bars::Bars;
+use self::install::{Target, Watch};
+use self::spool::Spool;
+use crate::errors::{Error, Result};
+use crate::image_manifest;
+use crate::pipeline::fetch::Progress;
+use crate::sources::{Content, Found, Image, Source};
+use crate::store;
+
+/// How an import is done.
+pub struct Options<'a> {
+    pub root: &'a Root,
+    pub pool: &'a str,
+    /// The source sends plain ZFS streams of unknown size.
+    pub zstream: bool,
+    /// No progress bars, even on a terminal.
+    pub quiet: bool,
+}
+
+/// Imports an image that a source was found to have, and what it is made from.
+pub fn import(options: &Options<'_>, source: &Source, found: &Found) -> Result<()> {
+    match &source.info.channel {
+        Some(channel) => println!(
+            "Importing {} from \"{}\", channel \"{channel}\"",
+            found.title, source.info.url
+        ),
+        None => println!("Importing {} from \"{}\"", found.title, source.info.url),
+    }
+    println!("Gather image {} ancestry", found.uuid);
+    let installed = store::load(options.root)?;
+    let ancestry = source.ancestry(found)?;
+    let mut images = Vec::new();
+    for image in ancestry {
+        if installed.find(options.pool, &image.uuid).is_some() {
+            println!("Image {} already installed", image.uuid);
+        } else {
+            images.push(image);
+        }
+    }
+    // Topmost first. Held until the end, whatever it is.
+    let _locks = lock::acquire_all(options.root, images.iter().map(|image| image.uuid.as_str()))?;
+    let Some(images) = not_imported_meanwhile(options, images)? else { return Ok(()) };
+    let result = check(options.root, &images)
+        .and_then(|()| destroy_leftovers(options, &installed, &images))
+        .and_then(|()| download_and_install(options, &source.info.url, &images));
+    if let Err(error) = &result {
+        println!("Aborting ({})", error.message());
+    }
+    result
+}
+
+/// The images that nobody imported while this import waited for its locks; `None` where it was the wanted one.
+fn not_imported_meanwhile(options: &Options<'_>, images: Vec<Image>) -> Result<Option<Vec<Image>>> {
+    let mut left = Vec::new();
+    for (place, image) in images.into_iter().enumerate() {
+        match store::get(options.root, options.pool, &image.uuid)? {
+            Some(there) if place == 0 => {
+                println!(
+                    "Image {} ({}) was imported while waiting on lock",
+                    image.uuid,
+                    crate::sources::label(there.manifest())
+                );
+                return Ok(None);
+            }
+            Some(_) => {}
+            None => left.push(image),
+        }
+    }
+    Ok(Some(left))
+}
+
+fn check(root: &Root, images: &[Image]) -> Result<()> {
+    for image in images {
+        let has_file = image.manifest.get("files").and_then(|files| files.get(0)).is_some();
+        if !has_file && image.checksum.is_none() {
+            return Err(Error::invalid_manifest(format_args!("image {} has no files", image.uuid)));
+        }
+    }
+    if images.iter().any(|image| image_manifest::names_platforms(&image.manifest)) {
+        let sysinfo = sysinfo(root)?;
+        for image in images {
+            image_manifest::check_platform(&image.manifest, &sysinfo)?;
+        }
+    }
+    Ok(())
+}
+
+/// What `sysinfo` says of this system.
+pub fn sysinfo(root: &Root) -> Result<Value> {
+    let text = root.tool("/usr/bin/sysinfo").text()?;
+    serde_json::from_str(&text)
+        .map_err(|e| Error::internal(format!("cannot understand the output of sysinfo: {e}")))
+}
+
+/// An import that was killed may have left its temporary dataset; whoever holds the lock may take it away.
+fn destroy_leftovers(
+    options: &Options<'_>,
+    installed: &store::Installed,
+    images: &[Image],
+) -> Result<()> {
+    for image in images {
+        let name = format!("{}/{}-partial", options.pool, image.uuid);
+        if installed.datasets.contains(&name) {
+            println!(
+                "Warning: deleting partial dataset left over from earlier import attempt: {name}"
+            );
+            gz::zfs::destroy(options.root, &["-r"], &name)?;
+        }
+    }
+    Ok(())
+}
+
+fn download_and_install(options: &Options<'_>, source: &str, images: &[Image]) -> Result<()> {
+    let plural = if images.len() == 1 { "" } else { "s" };
+    let sizes: Option<Vec<u64>> =
+        images.iter().map(|image| image.size.filter(|n| *n > 0)).collect();
+    match sizes.filter(|_| !options.zstream) {
+        Some(sizes) => {
+            let total = size::human(sizes.iter().sum());
+            println!("Must download and install {} image{plural} ({total})", images.len());
+        }
+        None => println!("Must download and install {} image{plural}", images.len()),
+    }
+    let target = Target {
+        root: options.root,
+        pool: options.pool,
+        source: Some(source),
+        zstream: options.zstream,
+    };
+    let mut done = Vec::new();
+    let result = Work::start(options, &target, images)?.all(&mut done);
+    if result.is_err() {
+        // What a failed command began it takes back: topmost first, as the others are clones' origins.
+        for uuid in done.iter().rev() {
+            target.remove(uuid);
+        }
+    }
+    result
+}
+
+/// The work on the images of one import. They are known by their place, topmost first; the last, the base, goes
+/// straight into the pool while the others are downloaded into files.
+struct Work<'a> {
+    target: &'a Target<'a>,
+    images: &'a [Image],
+    spool: Spool,
+    /// How many of the images, from the top, are downloaded into files.
+    spooled: usize,
+    arrived: Vec<bool>,
+    announcer: Announcer,
+    bars: Bars,
+}
+
+impl<'a> Work<'a> {
+    fn start(options: &Options<'_>, target: &'a Target<'a>, images: &'a [Image]) -> Result<Self> {
+        let bars = Bars::new(images, options.quiet);
+        let above = bars.clone();
+        let labels = images.iter().map(|image| (image.uuid.clone(), image.label())).collect();
+        let announcer = Announcer::new(labels, Box::new(move |line| above.print(line)));
+        // A layer is unpacked by paths, not received, so it has to be a file, as has what an earlier run left.
+        let streams = images.last().is_some_and(|base| {
+            (base.content != Content::Layer || target.zstream)
+                && spool::ready_made(&spool::path(target.root, &base.uuid), base).is_none()
+        });
+        let spooled = images.len() - usize::from(streams);
+        let missing = &images[..spooled];
+        Ok(Self {
+            target,
+            images,
+            spool: Spool::start(target.root, missing, target.zstream)?,
+            spooled,
+            arrived: vec![false; images.len()],
+            announcer,
+            bars,
+        })
+    }
+
+    fn all(&mut self, done: &mut Vec<String>) -> Result<()> {
+        for place in (0..self.images.len()).rev() {
+            let image = &self.images[place];
+            if place >= self.spooled {
+                self.stream(place)?;
+            } else {
+                self.wait_for(place)?;
+                let file = self.spool.file(place).to_owned();
+                let mut watch = WatchOne { work: self, place };
+                let target = watch.work.target;
+                target.install_file(image, &file, &mut watch)?;
+                let _ = std::fs::remove_file(&file);
+            }
+            done.push(image.uuid.clone());
+            self.announcer.imported(place);
+        }
+        Ok(())
+    }
+
+    /// Downloads an image into the pool; once more where all of it came and was wrong.
+    fn stream(&mut self, place: usize) -> Result<()> {
+        let image = &self.images[place];
+        let target = self.target;
+        match target.install(image, &mut WatchOne { work: self, place }) {
+            Err(failure) if failure.wrong => target
+                .install(image, &mut WatchOne { work: self, place })
+                .map_err(|failure| failure.error),
+            other => other.map_err(|failure| failure.error),
+        }
+    }
+
+    fn wait_for(&mut self, place: usize) -> Result<()> {
+        while !self.arrived[place] {
+            if gz::interrupt::requested() {
+                return Err(gz::Error::Interrupted.into());
+            }
+            if let Some((arrived, result)) = self.spool.wait(Duration::from_millis(50)) {
+                self.take(arrived, result)?;
+            }
+            self.draw_spooled();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, place: usize, result: Result<u64>) -> Result<()> {
+        let bytes = result?;
+        self.arrived[place] = true;
+        self.bars.finish(place);
+        self.announcer.downloaded(place, bytes);
+        Ok(())
+    }
+
+    fn draw_spooled(&self) {
+        for place in 0..self.spooled {
+            self.bars.set(place, self.spool.progress(place).fetched.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// Watches the image at one place, and with every tick the downloads beside it.
+struct WatchOne<'w, 'a> {
+    work: &'w mut Work<'a>,
+    place: usize,
+}
+
+impl Watch for WatchOne<'_, '_> {
+    fn downloaded(&mut self, bytes: u64) {
+        self.work.bars.finish(self.place);
+        self.work.announcer.downloaded(self.place, bytes);
+    }
+
+    fn tick(&mut self, progress: &Progress) -> Result<()> {
+        if self.place >= self.work.spooled {
+            self.work.bars.set(self.place, progress.fetched.load(Ordering::Relaxed));
+        }
+        while let Some((place, result)) = self.work.spool.poll() {
+            self.work.take(place, result)?;
+        }
+        self.work.draw_spooled();
+        Ok(())
+    }
+}

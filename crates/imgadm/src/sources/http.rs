@@ -1,0 +1,474 @@
+//! One HTTP client for every kind of source: TLS, proxies, redirects, time limits, and errors by their usual names.
+
+use std::env;
+use std::io::{self, Read};
+use std::net::ToSocketAddrs;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::{Response, StatusCode, Uri, header};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, Proxy};
+
+use crate::errors::{Error, Result};
+
+/// How long a server may take before it is given up. Environment variables change them for slow networks.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Seconds to connect: `IMGADM_CONNECT_TIMEOUT`.
+    pub connect: Duration,
+    /// Seconds without a byte, or with hardly any, after which a connection counts as broken: `IMGADM_STALL_TIMEOUT`.
+    pub stall: Duration,
+    /// How long the first wait is before a broken download goes on, in milliseconds; each further one is twice as
+    /// long: `IMGADM_RETRY_PAUSE`.
+    pub pause: Duration,
+}
+
+impl Limits {
+    /// The limits that the environment asks for.
+    pub fn from_env() -> Self {
+        let asked = |name: &str, otherwise: u64| {
+            let asked = env::var(name).ok().and_then(|text| text.parse().ok());
+            asked.filter(|n| (1..=86400).contains(n)).unwrap_or(otherwise)
+        };
+        Self {
+            connect: Duration::from_secs(asked("IMGADM_CONNECT_TIMEOUT", 15)),
+            stall: Duration::from_secs(asked("IMGADM_STALL_TIMEOUT", 60)),
+            pause: Duration::from_millis(asked("IMGADM_RETRY_PAUSE", 200)),
+        }
+    }
+}
+
+/// The most that one JSON answer may hold, in bytes, once decompressed.
+const MOST_JSON: u64 = 16 << 20;
+/// How many redirects are followed.
+const MOST_REDIRECTS: usize = 10;
+
+/// A client of one server.
+#[derive(Debug, Clone)]
+pub struct Client {
+    agent: Agent,
+    /// The URL that paths are appended to; no slash at its end.
+    base: String,
+    user_agent: String,
+}
+
+/// One request to make.
+#[derive(Debug, Default)]
+pub struct Request<'a> {
+    /// The path below the server's base, with its query; or a whole URL.
+    pub path: &'a str,
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl<'a> Request<'a> {
+    pub fn get(path: &'a str) -> Self {
+        Self { path, headers: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl Client {
+    /// A client of the server at `base`. Fails where the URL is of no scheme that is spoken, or the CA file that the
+    /// environment names (`IMGADM_CA_FILE`, `SSL_CERT_FILE`) cannot be used.
+    pub fn new(base: &str, insecure: bool, user_agent: &str) -> Result<Self> {
+        check_scheme(base)?;
+        let limits = Limits::from_env();
+        let tls = TlsConfig::builder().disable_verification(insecure);
+        let tls = match own_authorities()? {
+            Some(roots) => tls.root_certs(roots),
+            None => tls,
+        };
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .tls_config(tls.build())
+            .proxy(proxy_for(base)?)
+            .timeout_connect(Some(limits.connect))
+            .timeout_resolve(Some(limits.connect))
+            .timeout_recv_response(Some(limits.stall))
+            .timeout_per_read(Some(limits.stall))
+            .build()
+            .new_agent();
+        Ok(Self {
+            agent,
+            base: base.trim_end_matches('/').to_owned(),
+            user_agent: user_agent.to_owned(),
+        })
+    }
+
+    /// The whole URL of a path below the base.
+    pub fn url(&self, path: &str) -> String {
+        if path.contains("://") { path.to_owned() } else { format!("{}{path}", self.base) }
+    }
+
+    /// Sends a GET and follows redirects. Credentials are not sent on to another host. Whatever the status, the
+    /// answer is returned.
+    pub fn get(&self, request: &Request<'_>) -> Result<Response<Body>> {
+        let mut url = self.url(request.path);
+        let first_host = authority(&url);
+        for _ in 0..MOST_REDIRECTS {
+            let mut call = self.agent.get(&url).header(header::USER_AGENT, &self.user_agent);
+            for (name, value) in &request.headers {
+                let secret = name.eq_ignore_ascii_case("authorization");
+                if !secret || authority(&url) == first_host {
+                    call = call.header(*name, value);
+                }
+            }
+            let response = call.call().map_err(|e| connection_error(&e, &url))?;
+            match redirect_target(&response, &url)? {
+                Some(next) => url = next,
+                None => return Ok(response),
+            }
+        }
+        Err(Error::new(
+            "TooManyRedirects",
+            format!("{} redirects more than {MOST_REDIRECTS} times", request.path),
+        ))
+    }
+
+    /// Sends `body` of a known length with `method` POST or PUT. Redirects are not followed.
+    pub fn send(
+        &self,
+        method: &str,
+        request: &Request<'_>,
+        body: &mut dyn Read,
+        length: u64,
+    ) -> Result<Response<Body>> {
+        let url = self.url(request.path);
+        let mut builder = ureq::http::Request::builder()
+            .method(method)
+            .uri(&url)
+            .header(header::USER_AGENT, &self.user_agent)
+            .header(header::CONTENT_LENGTH, length);
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        let mut body = body;
+        let request = builder
+            .body(ureq::SendBody::from_reader(&mut body))
+            .map_err(|e| Error::usage(format!("cannot send a request to {url}: {e}")))?;
+        self.agent.run(request).map_err(|e| connection_error(&e, &url))
+    }
+}
+
+fn check_scheme(url: &str) -> Result<()> {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") {
+        return Ok(());
+    }
+    // No code: this is how the message is known.
+    Err(Error::new("", format!("Protocol \"{scheme}:\" not supported. Expected \"http:\".")))
+}
+
+/// The URL that an answer sends us to, where it is a redirect. Only http and https are followed, and never from https
+/// to plain http.
+fn redirect_target(response: &Response<Body>, from: &str) -> Result<Option<String>> {
+    if !matches!(
+        response.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    ) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers().get(header::LOCATION) else { return Ok(None) };
+    let refuse = |why: &str| {
+        let shown = String::from_utf8_lossy(location.as_bytes());
+        Error::new("RedirectRefused", format!("{from} redirects to \"{shown}\": {why}"))
+    };
+    let location = location.to_str().map_err(|_| refuse("it is not a URL"))?;
+    let target = join(from, location).ok_or_else(|| refuse("it is not a URL"))?;
+    if check_scheme(&target).is_err() {
+        return Err(refuse("only http and https are followed"));
+    }
+    if from.starts_with("https://") && !target.starts_with("https://") {
+        return Err(refuse("it leads away from https"));
+    }
+    Ok(Some(target))
+}
+
+fn join(from: &str, location: &str) -> Option<String> {
+    let (scheme, rest) = from.split_once("://")?;
+    let host = rest.split(['/', '?']).next()?;
+    if location.contains("://") {
+        return Some(location.to_owned());
+    }
+    if let Some(other) = location.strip_prefix("//") {
+        return Some(format!("{scheme}://{other}"));
+    }
+    if location.starts_with('/') {
+        return Some(format!("{scheme}://{host}{location}"));
+    }
+    if location.split(['/', '?']).next()?.contains(':') {
+        // Another scheme, such as `file:/etc/passwd`.
+        return Some(location.replacen(':', "://", 1));
+    }
+    let path = rest[host.len()..].split('?').next().unwrap_or_default();
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    Some(format!("{scheme}://{host}{directory}/{location}"))
+}
+
+fn authority(url: &str) -> String {
+    url.split_once("://")
+        .map_or(url, |(_, rest)| rest)
+        .split(['/', '?'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// The CA certificates of the file that the environment names; read once.
+fn own_authorities() -> Result<Option<RootCerts>> {
+    static READ: OnceLock<Result<Option<RootCerts>>> = OnceLock::new();
+    READ.get_or_init(|| {
+        let named = ["IMGADM_CA_FILE", "SSL_CERT_FILE"].iter().find_map(env::var_os);
+        let Some(path) = named.filter(|path| !path.is_empty()) else { return Ok(None) };
+        let shown = path.to_string_lossy().into_owned();
+        let pem = std::fs::read(&path)
+            .map_err(|e| Error::config(format!("cannot read CA file {shown}: {e}")))?;
+        let mut certificates = Vec::new();
+        for item in ureq::tls::parse_pem(&pem) {
+            match item {
+                Ok(ureq::tls::PemItem::Certificate(certificate)) => certificates.push(certificate),
+                Ok(_) => {}
+                Err(e) => return Err(Error::config(format!("CA file {shown} is damaged: {e}"))),
+            }
+        }
+        if certificates.is_empty() {
+            return Err(Error::config(format!("CA file {shown} holds no certificate")));
+        }
+        Ok(Some(certificates.into()))
+    })
+    .clone()
+}
+
+/// The proxy that the environment names for a URL: `http_proxy`, `https_proxy` or `all_proxy`, in lower or upper case,
+/// unless `no_proxy` names the host.
+fn proxy_for(url: &str) -> Result<Option<Proxy>> {
+    let either = |name: &str| {
+        env::var(name).or_else(|_| env::var(name.to_uppercase())).ok().filter(|v| !v.is_empty())
+    };
+    let own = if url.starts_with("https://") { "https_proxy" } else { "http_proxy" };
+    let Some(proxy) = either(own).or_else(|| either("all_proxy")) else { return Ok(None) };
+    if either("no_proxy").is_some_and(|list| excepted(&list, &host_of(url))) {
+        return Ok(None);
+    }
+    Proxy::new(&proxy)
+        .map(Some)
+        .map_err(|e| Error::config(format!("cannot use the proxy that {own} names: {e}")))
+}
+
+fn host_of(url: &str) -> String {
+    let authority = authority(url);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address.to_owned(),
+        None => host.split(':').next().unwrap_or_default().to_lowercase(),
+    }
+}
+
+/// Whether a `no_proxy` list names a host, itself or by a domain it is in.
+fn excepted(list: &str, host: &str) -> bool {
+    list.split(',').map(|entry| entry.trim().trim_start_matches("*.").trim_start_matches('.')).any(
+        |entry| {
+            let entry = entry.to_lowercase();
+            entry == "*"
+                || (!entry.is_empty()
+                    && (host == entry
+                        || host.strip_suffix(&entry).is_some_and(|rest| rest.ends_with('.'))))
+        },
+    )
+}
+
+/// A failed connection by the name that scripts know: `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …
+fn connection_error(error: &ureq::Error, url: &str) -> Error {
+    let at = address(url);
+    let named = |code: &'static str, call: &str| Error::new(code, format!("{call} {code} {at}"));
+    match error {
+        ureq::Error::HostNotFound => named("ENOTFOUND", "getaddrinfo"),
+        ureq::Error::Timeout(_) => named("ETIMEDOUT", "connect"),
+        ureq::Error::Io(e) => io_error(e, &at),
+        ureq::Error::Rustls(e) => Error::new("CERT_UNTRUSTED", format!("{at}: {e}")),
+        other => Error::internal(format!("{at}: {other}")),
+    }
+}
+
+/// The same for an error while reading a body.
+pub fn io_error(error: &io::Error, at: &str) -> Error {
+    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>())
+        && let ureq::Error::Timeout(_) = inner
+    {
+        return Error::new("ETIMEDOUT", format!("read ETIMEDOUT {at}"));
+    }
+    let named = |code: &'static str, call: &str| Error::new(code, format!("{call} {code} {at}"));
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => named("ECONNREFUSED", "connect"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
+            Error::new("ECONNRESET", "socket hang up")
+        }
+        io::ErrorKind::TimedOut => named("ETIMEDOUT", "connect"),
+        io::ErrorKind::HostUnreachable => named("EHOSTUNREACH", "connect"),
+        io::ErrorKind::NetworkUnreachable => named("ENETUNREACH", "connect"),
+        _ if error.to_string().contains("Temporary failure") => named("EAI_AGAIN", "getaddrinfo"),
+        _ if error.to_string().contains("lookup address") => named("ENOTFOUND", "getaddrinfo"),
+        _ if error.to_string().contains("certificate") => {
+            Error::new("CERT_UNTRUSTED", format!("{at}: {error}"))
+        }
+        _ => Error::internal(format!("{at}: {error}")),
+    }
+}
+
+/// `ADDRESS:PORT` of a URL; the name stays where it has no address.
+pub fn address(url: &str) -> String {
+    let uri: Option<Uri> = url.parse().ok();
+    let host = host_of(url);
+    let port = uri.as_ref().and_then(Uri::port_u16).unwrap_or(if url.starts_with("https") {
+        443
+    } else {
+        80
+    });
+    // A literal needs no resolver; a name that was refused has just been resolved, so this is quick.
+    match (host.as_str(), port).to_socket_addrs().ok().and_then(|mut all| all.next()) {
+        Some(address) => address.to_string(),
+        None => format!("{host}:{port}"),
+    }
+}
+
+/// A JSON answer: the value of a good one, the server's own error of another.
+pub fn json(response: Response<Body>, url: &str) -> Result<Value> {
+    let status = response.status();
+    let text = text(response, url)?;
+    match serde_json::from_str::<Value>(&text) {
+        Ok(value) if status.is_success() => Ok(value),
+        Ok(value) => Err(api_error(status, &value)),
+        Err(_) => Err(not_json(status, &text)),
+    }
+}
+
+/// The error of an answer that is not a good one.
+pub fn failure(response: Response<Body>, url: &str) -> Error {
+    let status = response.status();
+    match text(response, url) {
+        Ok(text) => match serde_json::from_str::<Value>(&text) {
+            Ok(value) => api_error(status, &value),
+            Err(_) => not_json(status, &text),
+        },
+        Err(error) => error,
+    }
+}
+
+/// The body as text, up to a limit.
+pub fn text(response: Response<Body>, url: &str) -> Result<String> {
+    let mut bytes = Vec::new();
+    response
+        .into_body()
+        .into_reader()
+        .take(MOST_JSON + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| io_error(&e, &address(url)))?;
+    if bytes.len() as u64 > MOST_JSON {
+        return Err(Error::internal(format!("{url} answers with more than {MOST_JSON} bytes")));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn api_error(status: StatusCode, body: &Value) -> Error {
+    let text = |field: &str| body.get(field).and_then(Value::as_str);
+    let code = text("code").unwrap_or("InternalError").to_owned();
+    let mut message = text("message").unwrap_or_else(|| status.as_str()).to_owned();
+    for error in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
+        let part = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
+        message.push_str(&format!("\n    {}: {}", part("field"), part("code")));
+        if !part("message").is_empty() {
+            message.push_str(&format!(": {}", part("message")));
+        }
+    }
+    Error::new(code, message).with_status_code(status.as_u16())
+}
+
+/// An answer that should have been JSON, with the beginning of what it was.
+pub fn not_json(status: StatusCode, body: &str) -> Error {
+    const MOST: usize = 1024;
+    let shown: String = match body.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &body[..end]),
+        None => body.to_owned(),
+    };
+    let indented = shown.replace("\r\n", "\n").replace('\n', "\n    ");
+    Error::internal(format!("statusCode {}, response not JSON:\n    {indented}", status.as_u16()))
+        .with_status_code(status.as_u16())
+}
+
+/// A word as it stands in a query or path: everything but unreserved characters is escaped.
+pub fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_are_joined_to_where_they_come_from() {
+        for (location, target) in [
+            ("https://b/x", "https://b/x"),
+            ("//c/x", "http://h:1//c/x"),
+            ("/x?y", "http://h:1/x?y"),
+            ("x", "http://h:1/a/x"),
+            ("file:/etc/passwd", "file:///etc/passwd"),
+        ] {
+            let expected = if location == "//c/x" { "http://c/x" } else { target };
+            assert_eq!(join("http://h:1/a/b?q", location).as_deref(), Some(expected));
+        }
+        assert!(check_scheme("file:///etc/passwd").is_err());
+    }
+
+    #[test]
+    fn no_proxy_names_hosts_and_domains() {
+        for (list, host, expected) in [
+            ("localhost,127.0.0.1", "127.0.0.1", true),
+            (".example.com", "a.example.com", true),
+            ("example.com", "example.com", true),
+            ("example.com", "notexample.com", false),
+            ("*", "x", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(excepted(list, host), expected, "{list} {host}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_refused_in_the_known_words() {
+        let error = Client::new("ftp://x/y", false, "t").unwrap_err();
+        assert_eq!(error.message(), "Protocol \"ftp:\" not supported. Expected \"http:\".");
+        assert_eq!(error.code(), "");
+    }
+
+    #[test]
+    fn a_refused_connection_is_named_with_its_address() {
+        // Bound and dropped: nothing listens there.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let base = format!("http://127.0.0.1:{port}");
+        let error =
+            Client::new(&base, false, "t").unwrap().get(&Request::get("/ping")).unwrap_err();
+        assert_eq!(error.code(), "ECONNREFUSED");
+        assert_eq!(error.message(), format!("connect ECONNREFUSED 127.0.0.1:{port}"));
+    }
+}

@@ -1,0 +1,173 @@
+//! Tables of JSON rows: columns as wide as their widest cell, two blanks between, nothing after the last column.
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value};
+
+/// One row: its fields by name.
+pub type Row = Map<String, Value>;
+
+/// One column: the header and the field shown under it.
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub header: String,
+    pub field: String,
+}
+
+impl Column {
+    /// A column headed by the field's name in capitals.
+    pub fn new(field: &str) -> Self {
+        Self { header: field.to_uppercase(), field: field.to_owned() }
+    }
+
+    pub fn titled(header: &str, field: &str) -> Self {
+        Self { header: header.to_owned(), field: field.to_owned() }
+    }
+
+    /// The columns of a `-o` argument: names separated by commas, blanks around them ignored.
+    pub fn list(fields: &str) -> Vec<Self> {
+        split_fields(fields).iter().map(|field| Self::new(field)).collect()
+    }
+}
+
+/// Splits `a, b,c` into its names.
+pub fn split_fields(fields: &str) -> Vec<String> {
+    fields.trim().split(',').map(|field| field.trim().to_owned()).collect()
+}
+
+/// The table as text; empty, without even a header, where there are no rows.
+pub fn render(rows: &[Row], columns: &[Column], skip_header: bool) -> String {
+    if rows.is_empty() || columns.is_empty() {
+        return String::new();
+    }
+    let cells: Vec<Vec<String>> =
+        rows.iter().map(|row| columns.iter().map(|c| cell(row.get(&c.field))).collect()).collect();
+    let widths: Vec<usize> = columns
+        .iter()
+        .enumerate()
+        .map(|(i, column)| {
+            let longest = cells.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+            longest.max(column.header.chars().count())
+        })
+        .collect();
+    let mut text = String::new();
+    if !skip_header {
+        let headers: Vec<String> = columns.iter().map(|c| c.header.clone()).collect();
+        push_line(&mut text, &headers, &widths);
+    }
+    for row in &cells {
+        push_line(&mut text, row, &widths);
+    }
+    text
+}
+
+fn push_line(text: &mut String, cells: &[String], widths: &[usize]) {
+    let last = cells.len() - 1;
+    for (i, cell) in cells.iter().enumerate() {
+        text.push_str(cell);
+        if i < last {
+            let padding = widths[i].saturating_sub(cell.chars().count()) + 2;
+            text.extend(std::iter::repeat_n(' ', padding));
+        }
+    }
+    text.push('\n');
+}
+
+/// What stands for a value: strings and numbers as they are, `-` for none, JSON for the rest. Control characters from
+/// a server never reach the terminal.
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".into(),
+        Some(Value::String(text)) => {
+            text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+        }
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Sorts by the named fields in turn; a name with `-` before it sorts backwards. Rows without a field come before
+/// those with one, and rows that compare equal keep their order.
+pub fn sort(rows: &mut [Row], fields: &[String]) {
+    rows.sort_by(|a, b| {
+        for field in fields {
+            let (name, backwards) = match field.strip_prefix('-') {
+                Some(rest) => (rest, true),
+                None => (field.as_str(), false),
+            };
+            let order = compare(a.get(name), b.get(name));
+            if order != Ordering::Equal {
+                return if backwards { order.reverse() } else { order };
+            }
+        }
+        Ordering::Equal
+    });
+}
+
+fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
+    match (a, b) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Less,
+        (Some(_), None) => Ordering::Greater,
+        (Some(a), Some(b)) => match (number(a), number(b)) {
+            (Some(a), Some(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+            _ => match (a, b) {
+                (Value::String(a), Value::String(b)) => a.cmp(b),
+                _ => Ordering::Equal,
+            },
+        },
+    }
+}
+
+/// The number a value counts as when sorting; a text of digits sorts by its value.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        Value::Null => Some(0.0),
+        Value::String(text) if text.trim().is_empty() => Some(0.0),
+        Value::String(text) => text.trim().parse().ok().filter(|n: &f64| n.is_finite()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(value: Value) -> Row {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [row(json!({"uuid": "u1", "n": 12, "b": true})), row(json!({"uuid": "longer"}))];
+        let columns = Column::list("uuid, n,b");
+        assert_eq!(
+            render(&rows, &columns, false),
+            "UUID    N   B\nu1      12  true\nlonger  -   -\n"
+        );
+        assert_eq!(render(&rows, &columns, true), "u1      12  true\nlonger  -   -\n");
+        assert_eq!(render(&[], &columns, false), "");
+    }
+
+    #[test]
+    fn sorts_numbers_by_value_and_missing_fields_first() {
+        let mut rows = [
+            row(json!({"v": "10"})),
+            row(json!({"v": "9"})),
+            row(json!({})),
+            row(json!({"v": 100})),
+        ];
+        sort(&mut rows, &["v".to_owned()]);
+        assert_eq!(rows[0], row(json!({})));
+        assert_eq!(rows[1]["v"], "9");
+        sort(&mut rows, &["-v".to_owned()]);
+        assert_eq!(rows[0]["v"], 100);
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(cell(Some(&json!("a\u{1b}[31mb"))), "a\u{fffd}[31mb");
+    }
+}
