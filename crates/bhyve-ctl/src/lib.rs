@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod flavour;
 pub mod machine;
+pub mod metadata;
 pub mod omnios;
 pub mod qmp;
 pub mod refusal;

@@ -3,6 +3,7 @@
 mod cmdline;
 mod control;
 mod host;
+mod metadata;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("cmdline", matches)) => cmdline::run(matches),
+        Some(("metadata", matches)) => metadata::run(matches),
         Some((name, matches)) => control::run(name, matches),
         None => anyhow::bail!("no command"),
     }
@@ -47,6 +49,7 @@ fn program() -> Command {
         .arg_required_else_help(true)
         .subcommand(cmdline::command())
         .subcommands(control::commands())
+        .subcommand(metadata::command())
 }
 
 /// The argument that names a virtual machine.
