@@ -11,7 +11,7 @@ use crate::calls::{self, Call};
 use crate::ctx::{Ctx, NESTED};
 use crate::fault::{self, Action};
 use crate::net;
-use crate::tools::{bhyvectl, firewall, mount, passthrough, smf, sysinfo, system};
+use crate::tools::{bhyvectl, firewall, mount, passthrough, real_zfs, smf, sysinfo, system};
 use crate::zfs;
 use crate::zones::{brand, kstat, prctl, zlogin, zoneadm};
 
@@ -113,6 +113,11 @@ fn observed(ctx: &Ctx, arguments: &[String]) -> Result<i32> {
 }
 
 fn act(ctx: &Ctx, arguments: &[String], script: Option<&[u8]>) -> Result<i32> {
+    if let "zfs" | "zpool" | "zdb" = ctx.tool()
+        && let Some(program) = real_zfs::program(ctx, ctx.tool())
+    {
+        return real_zfs::run(ctx, program, arguments);
+    }
     if passthrough::PROGRAMS.contains(&ctx.tool()) {
         return passthrough::run(ctx, arguments, script);
     }

@@ -38,6 +38,7 @@ impl<'a> Store<'a> {
     pub fn filesystem(&mut self, name: &str, properties: &[(&str, &str)]) -> Result<()> {
         match self {
             Self::Simulated(_) => self.simulated(|zfs| zfs.create_fs(name, properties)),
+            Self::Real(ctx) if ctx.zfs_get("type", name)?.is_some() => Ok(()),
             Self::Real(ctx) => create(ctx, &[], name, properties),
         }
     }
@@ -54,14 +55,15 @@ impl<'a> Store<'a> {
 
     /// Writes files into a filesystem that was just made: path below its mountpoint and text.
     pub fn fill(&self, name: &str, files: &[(&str, &str)]) -> Result<()> {
-        let base = match self {
+        let (Self::Simulated(ctx) | Self::Real(ctx)) = self;
+        let mountpoint = match self {
             // Without a property to say otherwise, a dataset is mounted at its name.
-            Self::Simulated(ctx) => ctx.path(format!("/{name}")),
+            Self::Simulated(_) => format!("/{name}"),
             Self::Real(ctx) => ctx
                 .zfs_get("mountpoint", name)?
-                .with_context(|| format!("the dataset {name} is not there"))?
-                .into(),
+                .with_context(|| format!("the dataset {name} is not there"))?,
         };
+        let base = ctx.path(mountpoint);
         for (path, text) in files {
             let path = base.join(path);
             if let Some(parent) = path.parent() {

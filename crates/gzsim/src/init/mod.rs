@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::ctx::Ctx;
-use crate::tools::passthrough;
+use crate::tools::{passthrough, real_zfs};
 
 /// What `init` makes.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Options {
     pub dir: PathBuf,
     pub platform: Platform,
     pub fixture: Option<Fixture>,
-    /// The real zfs(8) to use in place of the simulated one; its pool must be there.
+    /// The real zfs(8) to use in place of the simulated one; its pool must be there, with the root as its altroot.
     pub zfs: Option<PathBuf>,
     pub pool: Option<String>,
     /// Bytes.
@@ -91,7 +91,9 @@ pub fn run(options: &Options) -> Result<()> {
     if dir.join("var/gzsim").exists() {
         bail!("{} is a simulated global zone already", dir.display());
     }
-    if let Ok(mut entries) = fs::read_dir(&dir)
+    // A real pool may be mounted there already.
+    if options.zfs.is_none()
+        && let Ok(mut entries) = fs::read_dir(&dir)
         && entries.next().is_some()
     {
         bail!("{} is not empty", dir.display());
@@ -133,14 +135,7 @@ fn link_tools(ctx: &Ctx, options: &Options) -> Result<()> {
         link(&gzsim, &ctx.path("usr/sbin").join(program))?;
     }
     if let Some(zfs) = &options.zfs {
-        let beside = zfs.with_file_name("zpool");
-        for (tool, real) in [("zfs", zfs), ("zpool", &beside)] {
-            for directory in ["usr/sbin", "sbin"] {
-                let path = ctx.path(directory).join(tool);
-                fs::remove_file(&path)?;
-                link(real, &path)?;
-            }
-        }
+        real_zfs::set(ctx, zfs)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub mod bhyvectl;
 pub mod firewall;
 pub mod mount;
 pub mod passthrough;
+pub mod real_zfs;
 pub mod smf;
 pub mod sysinfo;
 pub mod system;
