@@ -182,15 +182,15 @@ pub struct MemoryCap {
     pub physcap: String,
 }
 
-/// Security flags of the zone's processes.
+/// Security flags of the zone's processes; empty where not set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecurityFlags {
     /// Flags that processes start with.
-    pub default: Option<String>,
+    pub default: String,
     /// Flags that cannot be cleared.
-    pub lower: Option<String>,
+    pub lower: String,
     /// Flags that can be set.
-    pub upper: Option<String>,
+    pub upper: String,
 }
 
 macro_rules! into_resource {

@@ -111,26 +111,12 @@ fn resource(e: &Element) -> Option<Resource> {
         "tmp_pool" => Resource::TmpPool(TmpPool { importance: text(e, "importance") }),
         "mcap" => Resource::MemoryCap(MemoryCap { physcap: text(e, "physcap") }),
         "security-flags" => Resource::SecurityFlags(SecurityFlags {
-            default: optional(e, "default"),
-            lower: optional(e, "lower"),
-            upper: optional(e, "upper"),
+            default: text(e, "default"),
+            lower: text(e, "lower"),
+            upper: text(e, "upper"),
         }),
         _ => return None,
     })
-}
-
-/// Whether the typed form says everything that the element says, in the order we would write it.
-fn canonical(element: &Element) -> bool {
-    let Some(form) = form(&element.name) else { return false };
-    let mut order = form.attributes.iter();
-    let ordered = element.attributes.iter().all(|(name, value)| {
-        (!value.is_empty() || form.child.is_none()) && order.any(|known| *known == name)
-    });
-    ordered
-        && element.children.iter().all(|node| match node {
-            Node::Element(child) => form.child == Some(&child.name) && canonical(child),
-            Node::Text(_) | Node::Raw(_) => false,
-        })
 }
 
 /// Reads one child of the `zone` element.
@@ -141,7 +127,7 @@ pub(crate) fn entry_from_node(node: Node) -> Entry {
     };
     match resource(&element) {
         None => Entry::from(Resource::Unknown(element)),
-        Some(resource) if canonical(&element) => Entry::from(resource),
+        Some(resource) if self::element(&resource) == element => Entry::from(resource),
         Some(resource) => Entry { resource, as_read: Some(Box::new(element)) },
     }
 }
@@ -231,9 +217,9 @@ fn element(resource: &Resource) -> Element {
         }
         Resource::MemoryCap(cap) => Element::new("mcap").with("physcap", cap.physcap.as_str()),
         Resource::SecurityFlags(flags) => Element::new("security-flags")
-            .with("default", flags.default.as_deref())
-            .with("lower", flags.lower.as_deref())
-            .with("upper", flags.upper.as_deref()),
+            .with("default", flags.default.as_str())
+            .with("lower", flags.lower.as_str())
+            .with("upper", flags.upper.as_str()),
         Resource::Unknown(element) => element.clone(),
         // Entries of this kind are printed as nodes and never asked for an element.
         Resource::Other(_) => Element::default(),
