@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::brand::Flavour;
+use crate::fields::{Fields, Object};
 use crate::vm_object::VmObject;
 
 /// Facts about one global zone. Leave out (`None`, empty) what the payload at hand does not touch.
@@ -38,10 +39,31 @@ pub struct ImageFacts {
     pub image_type: String,
     /// `image_size` of its manifest, in MiB.
     pub image_size: Option<i64>,
+    /// Whether its manifest has `requirements`: without them the firmware is not checked.
+    pub has_requirements: bool,
     /// `requirements.bootrom` of its manifest.
     pub bootrom: Option<String>,
     /// The tag `org.smartos:cloudinit_datasource` of its manifest.
     pub cloudinit_datasource: Option<String>,
+}
+
+impl ImageFacts {
+    /// The facts that the manifest of an image installed in `pool` tells.
+    pub fn from_manifest(pool: &str, manifest: &Object) -> ImageFacts {
+        let text = |object: &Object, key: &str| object.text(key).map(str::to_owned);
+        let requirements = manifest.map("requirements");
+        let tags = manifest.map("tags");
+        ImageFacts {
+            uuid: text(manifest, "uuid").unwrap_or_default(),
+            pool: pool.to_owned(),
+            image_type: text(manifest, "type").unwrap_or_default(),
+            image_size: manifest.integer("image_size"),
+            has_requirements: requirements.is_some(),
+            bootrom: requirements.and_then(|requirements| text(requirements, "bootrom")),
+            cloudinit_datasource: tags
+                .and_then(|tags| text(tags, "org.smartos:cloudinit_datasource")),
+        }
+    }
 }
 
 /// A network of the host.

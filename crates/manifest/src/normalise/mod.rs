@@ -83,12 +83,10 @@ pub fn prepare_create(
         payload.set("quota", 0);
     }
     require_objects(payload)?;
-    if payload.has("zfs_storage_pool_name") && !payload.has("zpool") {
-        payload.rename("zfs_storage_pool_name", "zpool");
-    }
     payload.set_default("brand", "joyent");
     let brand = validate::brand(payload.value("brand"), facts.flavour)
         .map_err(|invalid| refuse(&invalid))?;
+    adopt_old_pool_name(payload, brand, facts);
     defaults::apply_create(payload, brand);
     adopt_old_image_names(payload, brand);
     docker::complete(action, payload, None, brand, ids);
@@ -168,16 +166,33 @@ fn require_objects(payload: &Payload) -> Result<(), Refusal> {
     if bad.is_empty() { Ok(()) } else { Err(Refusal::BadValues(bad)) }
 }
 
+/// Whether payloads of `brand` may have the property.
+fn is_known(name: &str, brand: Brand) -> bool {
+    properties::find(name).is_some_and(|property| property.known_to(brand))
+}
+
+/// `zfs_storage_pool_name` is the old name of `zpool`. A wrong one stays, for validation to name it as it was given.
+fn adopt_old_pool_name(payload: &mut Payload, brand: Brand, facts: &Facts) {
+    let old = "zfs_storage_pool_name";
+    let pool = payload.text(old).filter(|name| facts.zpools.iter().any(|pool| pool == name));
+    if pool.is_some() && !payload.has("zpool") && is_known(old, brand) {
+        payload.rename(old, "zpool");
+    }
+}
+
 /// `dataset_uuid` and `zone_dataset_uuid` are old names of `image_uuid`.
 fn adopt_old_image_names(payload: &mut Payload, brand: Brand) {
-    for old in ["dataset_uuid", "zone_dataset_uuid"] {
-        let known = properties::find(old).is_some_and(|property| property.known_to(brand));
-        if known && payload.has(old) {
-            if !payload.has("image_uuid") {
-                payload.rename(old, "image_uuid");
-            }
-            return;
-        }
+    if payload.has("image_uuid") {
+        return;
+    }
+    if is_known("dataset_uuid", brand) {
+        payload.rename("dataset_uuid", "image_uuid");
+    }
+    // This one stays beside it.
+    if is_known("zone_dataset_uuid", brand)
+        && let Some(uuid) = payload.value("zone_dataset_uuid").cloned()
+    {
+        payload.set("image_uuid", uuid);
     }
 }
 

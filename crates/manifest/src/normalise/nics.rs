@@ -4,10 +4,12 @@ use serde_json::Value;
 
 use crate::fields::{Fields, Object};
 use crate::ids::{Ids, vrrp_mac};
+use crate::js;
 use crate::json::Compact;
 use crate::net;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
+use crate::validate::value::canonical_mac;
 use crate::vm_object::VmObject;
 
 /// Gives NICs that are added a MAC address; `interface` becomes `physical`, and `primary` is true or absent.
@@ -15,6 +17,11 @@ pub(super) fn complete_added(payload: &mut Payload, ids: &mut dyn Ids) {
     for nic in payload.objects_mut("add_nics") {
         if !nic.has("mac") {
             let mac = nic.integer("vrrp_vrid").map_or_else(|| ids.mac(), vrrp_mac);
+            nic.set("mac", mac);
+        }
+        // Twelve digits without colons are an address too, but not to zonecfg.
+        if let Some(mac) = nic.text("mac").filter(|mac| !mac.contains(':')).and_then(canonical_mac)
+        {
             nic.set("mac", mac);
         }
         nic.take("index");
@@ -74,13 +81,14 @@ fn complete_update(nic: &mut Object, old: &Object) -> Result<(), Refusal> {
 }
 
 fn modernise(nic: &mut Object) -> Result<(), Refusal> {
-    drop_unset(nic);
-    let prefix = nic.text("netmask").map(net::prefix_of_netmask);
+    drop_empty_netmask(nic);
+    let netmask = nic.value("netmask").map(js::to_text);
+    let prefix = netmask.as_deref().map(net::prefix_of_netmask);
     if prefix == Some(None) {
-        let netmask = nic.text("netmask").unwrap_or_default();
+        let netmask = netmask.unwrap_or_default();
         return Refusal::rule(format!("Specified netmask value is invalid: {netmask}"));
     }
-    if let Some(ip) = nic.text("ip").map(str::to_owned) {
+    if let Some(ip) = nic.value("ip").map(js::to_text) {
         if !nic.has("ips") {
             if net::is_auto(&ip) {
                 nic.set("ips", vec![ip]);
@@ -107,13 +115,10 @@ fn modernise(nic: &mut Object) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Takes out null addresses, and an empty netmask where no address needs one.
-fn drop_unset(nic: &mut Object) {
-    nic.retain(|key, value| {
-        !(value.is_null() && matches!(key.as_str(), "ip" | "netmask" | "gateway"))
-    });
-    let needs_netmask = !nic.has("ips") && nic.text("ip").is_some_and(|ip| !net::is_auto(ip));
-    if nic.text("netmask") == Some("") && !needs_netmask {
+/// Takes out an empty netmask where no address needs one: clients give it with `dhcp`.
+fn drop_empty_netmask(nic: &mut Object) {
+    let needed = !nic.has("ips") && nic.text("ip").is_some_and(|ip| !net::is_auto(ip));
+    if nic.text("netmask") == Some("") && !needed {
         nic.take("netmask");
     }
 }

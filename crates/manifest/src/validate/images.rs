@@ -116,7 +116,10 @@ fn find<'a>(
 fn agree_on_bootrom(image: &ImageFacts, wanted: Option<&Value>) -> Result<Option<String>, ()> {
     match (&image.bootrom, wanted) {
         (Some(required), Some(wanted)) if wanted != required.as_str() => Err(()),
-        (None, Some(wanted)) if !wanted.as_str().is_some_and(|rom| BOOTROMS.contains(&rom)) => {
+        (None, Some(wanted))
+            if image.has_requirements
+                && !wanted.as_str().is_some_and(|rom| BOOTROMS.contains(&rom)) =>
+        {
             Err(())
         }
         (required, _) => Ok(required.clone()),

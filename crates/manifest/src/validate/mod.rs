@@ -168,7 +168,7 @@ fn element_array(property: &'static Property) -> Option<&'static str> {
 }
 
 /// The members of an object, or of an array by index.
-fn members(value: &Value) -> Vec<(String, &Value)> {
+pub(crate) fn members(value: &Value) -> Vec<(String, &Value)> {
     match value {
         Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), value)).collect(),
         Value::Array(elements) => {

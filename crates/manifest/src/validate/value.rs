@@ -160,8 +160,11 @@ pub fn is_ip(text: &str) -> bool {
     address.parse::<IpAddr>().is_ok()
 }
 
-/// Whether `text` is a MAC address: six hexadecimal numbers of one or two digits with colons between.
+/// Whether `text` is a MAC address: six hexadecimal numbers of one or two digits with colons between, or twelve digits.
 pub fn is_mac(text: &str) -> bool {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return true;
+    }
     let mut octets = 0;
     for octet in text.split(':') {
         octets += 1;
@@ -170,6 +173,22 @@ pub fn is_mac(text: &str) -> bool {
         }
     }
     octets == 6
+}
+
+/// The usual form of a MAC address that is given with colons, dashes or neither: two-digit numbers in lower case with
+/// colons between.
+pub fn canonical_mac(text: &str) -> Option<String> {
+    let octets: Vec<&str> = if text.len() == 12 && text.is_ascii() {
+        (0..12).step_by(2).map(|at| &text[at..at + 2]).collect()
+    } else if text.contains(':') {
+        text.split(':').collect()
+    } else {
+        text.split('-').collect()
+    };
+    let octets: Vec<String> =
+        octets.iter().map(|octet| format!("{octet:0>2}").to_ascii_lowercase()).collect();
+    let mac = octets.join(":");
+    is_mac(&mac).then_some(mac)
 }
 
 fn is_sector_size(text: &str) -> bool {
@@ -264,6 +283,24 @@ mod tests {
             good("nics.*.mac", json!("2:8:20:a:B:c"))
                 && !good("nics.*.mac", json!("02-08-20-0a-0b-0c"))
         );
+    }
+
+    #[test]
+    fn addresses_have_one_usual_form() {
+        let usual = Some("02:08:20:0a:bb:cc".to_owned());
+        for text in ["2:8:20:a:BB:cc", "02-08-20-0A-bb-cc", "0208200abbcc", "02:08:20:0a:bb:cc"] {
+            assert_eq!(canonical_mac(text), usual, "{text}");
+        }
+        for bad in [
+            "",
+            "02:08:20:0a:bb",
+            "02:08:20:0a:bb:cc:dd",
+            "02-08:20:0a:bb:cc",
+            "0208200abbcg",
+            "::::::",
+        ] {
+            assert_eq!(canonical_mac(bad), None, "{bad}");
+        }
     }
 
     #[test]

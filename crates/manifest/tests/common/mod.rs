@@ -76,6 +76,7 @@ pub fn facts() -> Facts {
             },
             ImageFacts {
                 image_size: Some(5120),
+                has_requirements: true,
                 bootrom: Some("uefi".to_owned()),
                 ..image("d42a37b1-3a3b-4a3f-9a2c-3b3c3e3f4a4b", "zvol")
             },
