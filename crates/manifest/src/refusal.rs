@@ -3,10 +3,11 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::brand::Brand;
-use crate::brand::Flavour;
+use crate::brand::{Brand, Flavour};
+use crate::facts::Facts;
 use crate::json::Compact;
-use crate::validate::Invalid;
+use crate::payload::Payload;
+use crate::validate::{Invalid, explain};
 
 /// A payload that create, receive or update refuses. Displayed, it is the message that SmartOS's vmadm prints.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -28,6 +29,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Lines for people that say what was expected of each bad value. `payload` is the one that was refused.
+    pub fn explain(&self, payload: &Payload, facts: &Facts) -> Vec<String> {
+        match self {
+            Refusal::BadValues(names) => {
+                names.iter().map(|name| explain(name, payload, facts)).collect()
+            }
+            Refusal::NotANumber(name) => vec![explain(name, payload, facts)],
+            Refusal::Brand { .. } | Refusal::Missing(_) | Refusal::Rule(_) => Vec::new(),
+        }
+    }
+
     pub(crate) fn rule<T>(message: impl Into<String>) -> Result<T, Refusal> {
         Err(Refusal::Rule(message.into()))
     }

@@ -15,10 +15,12 @@ use crate::payload::Payload;
 use crate::properties::{self, Kind, PROPERTIES, Property};
 
 mod devices;
+mod explain;
 mod images;
 pub mod value;
 
 pub use devices::{PciSlot, parse_pci_slot};
+pub use explain::explain;
 
 /// A payload that validation refuses.
 #[derive(Clone, Debug, PartialEq)]
