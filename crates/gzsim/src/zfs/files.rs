@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, FileTimes, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{
     FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown,
 };
@@ -136,7 +136,7 @@ fn add_directory(path: &Path, skip: &HashSet<PathBuf>, since: i128, sum: &mut Us
 fn add_inode(meta: &fs::Metadata, since: i128, sum: &mut Usage) {
     let bytes = allocated(meta).max(512);
     sum.bytes += bytes;
-    let changed = i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec());
+    let changed = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
     if changed > since {
         sum.newer += bytes;
     }
@@ -178,12 +178,6 @@ pub fn read_full(input: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(got)
-}
-
-/// Writes everything and flushes.
-pub fn write_all(output: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    output.write_all(bytes)?;
-    output.flush()
 }
 
 #[cfg(test)]

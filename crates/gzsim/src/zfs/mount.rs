@@ -229,6 +229,15 @@ impl Zfs {
         refused
     }
 
+    /// Notes the placing of prepared contents as a new dataset that stays unmounted.
+    pub(super) fn place_unmounted(&mut self, name: &str, prepared: PathBuf) {
+        let Some(ds) = self.state.datasets.get(name).filter(|d| !d.is_volume()) else {
+            self.place_contents(name, prepared);
+            return;
+        };
+        self.ops.push(FsOp::Move { from: prepared, to: parked(ds.id) });
+    }
+
     /// Why a filesystem cannot be mounted where it belongs.
     fn mount_obstacle(&self, name: &str) -> Option<Error> {
         let mountpoint = self.state.mountpoint(name);

@@ -8,9 +8,9 @@ use super::state::{Dataset, State, parent_of, pool_of};
 use super::{Zfs, files};
 
 /// What an empty filesystem refers to.
-const FS_BASE: u64 = 24 * 1024;
+pub const FS_BASE: u64 = 24 * 1024;
 /// What an empty volume refers to.
-const VOL_BASE: u64 = 8 * 1024;
+pub const VOL_BASE: u64 = 8 * 1024;
 
 /// Sizes of one filesystem or volume, in bytes.
 #[derive(Debug, Clone, Copy, Default)]

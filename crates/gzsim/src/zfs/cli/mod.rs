@@ -8,6 +8,7 @@ mod getopt;
 mod list;
 mod mounts;
 mod show;
+mod streams;
 mod usage;
 
 use std::io::{self, Write};
@@ -74,6 +75,8 @@ pub fn zfs_main(root: &Path, args: &[String]) -> i32 {
         "mount" => mounts::mount(root, rest),
         "unmount" => mounts::unmount(root, rest),
         "share" | "unshare" => Ok(0),
+        "send" => streams::send(root, rest),
+        "receive" => streams::receive(root, rest),
         "hold" => change::hold(root, rest, true),
         "release" => change::hold(root, rest, false),
         "holds" => show::holds(root, rest),

@@ -1,0 +1,192 @@
+//! Name-value lists in their XDR form (libnvpair), as far as send streams use them.
+
+/// A value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Present, no value.
+    Flag,
+    Number(u64),
+    Text(String),
+    List(List),
+    /// A type that streams do not use; dropped.
+    Other,
+}
+
+/// Names with values, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List(pub Vec<(String, Value)>);
+
+const BOOLEAN: u32 = 1;
+const UINT64: u32 = 8;
+const STRING: u32 = 9;
+const NVLIST: u32 = 19;
+/// XDR encoding, little-endian host.
+const HEADER: [u8; 4] = [1, 1, 0, 0];
+const UNIQUE_NAME: u32 = 1;
+/// Deeper nesting than streams have; a damaged list must not exhaust the stack.
+const MAX_DEPTH: usize = 16;
+
+impl List {
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub fn list(&self, name: &str) -> Option<&List> {
+        match self.get(name) {
+            Some(Value::List(l)) => Some(l),
+            _ => None,
+        }
+    }
+
+    pub fn put(&mut self, name: impl Into<String>, value: Value) {
+        self.0.push((name.into(), value));
+    }
+
+    /// Reads a packed list; `None` if it is malformed.
+    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+        let body = bytes.get(4..)?;
+        if bytes[0] != HEADER[0] {
+            return None;
+        }
+        Input { bytes: body }.list(0)
+    }
+
+    /// The packed list, as `nvlist_pack` with `NV_ENCODE_XDR` makes it.
+    pub fn pack(&self) -> Vec<u8> {
+        let mut out = HEADER.to_vec();
+        self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        put_u32(out, 0); // version
+        put_u32(out, UNIQUE_NAME);
+        for (name, value) in &self.0 {
+            let mut body = Vec::new();
+            put_text(&mut body, name);
+            let (kind, count, size) = match value {
+                Value::Flag => (BOOLEAN, 0, 0),
+                Value::Number(_) => (UINT64, 1, 8),
+                Value::Text(t) => (STRING, 1, (t.len() + 1).next_multiple_of(8)),
+                Value::List(_) => (NVLIST, 1, 24),
+                Value::Other => continue,
+            };
+            put_u32(&mut body, kind);
+            put_u32(&mut body, count);
+            match value {
+                Value::Number(n) => body.extend_from_slice(&n.to_be_bytes()),
+                Value::Text(t) => put_text(&mut body, t),
+                Value::List(l) => l.write(&mut body),
+                Value::Flag | Value::Other => {}
+            }
+            // the size of the pair in the memory of a 64-bit host
+            let decoded = (16 + name.len() + 1).next_multiple_of(8) + size;
+            put_u32(out, body.len() as u32 + 8);
+            put_u32(out, decoded as u32);
+            out.extend_from_slice(&body);
+        }
+        out.extend_from_slice(&[0; 8]);
+    }
+}
+
+fn put_u32(out: &mut Vec<u8>, n: u32) {
+    out.extend_from_slice(&n.to_be_bytes());
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_u32(out, text.len() as u32);
+    out.extend_from_slice(text.as_bytes());
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+struct Input<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.bytes.split_at_checked(n)?;
+        self.bytes = tail;
+        Some(head)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take(4)?.try_into().ok().map(u32::from_be_bytes)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        let len = self.u32()? as usize;
+        let text = self.take(len)?;
+        self.take(len.checked_next_multiple_of(4)? - len)?;
+        String::from_utf8(text.to_vec()).ok()
+    }
+
+    fn list(&mut self, depth: usize) -> Option<List> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        let _version = self.u32()?;
+        let _flags = self.u32()?;
+        let mut list = List::default();
+        loop {
+            let before = self.bytes.len();
+            let encoded = self.u32()? as usize;
+            let decoded = self.u32()?;
+            if encoded == 0 && decoded == 0 {
+                return Some(list);
+            }
+            let name = self.text()?;
+            let kind = self.u32()?;
+            let _count = self.u32()?;
+            let value = match kind {
+                BOOLEAN => Value::Flag,
+                UINT64 => Value::Number(self.take(8)?.try_into().ok().map(u64::from_be_bytes)?),
+                STRING => Value::Text(self.text()?),
+                NVLIST => Value::List(self.list(depth + 1)?),
+                _ => Value::Other,
+            };
+            let used = before - self.bytes.len();
+            self.take(encoded.checked_sub(used)?)?;
+            list.put(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_back() {
+        let mut inner = List::default();
+        inner.put("name", Value::Text("zones/a".into()));
+        inner.put("guid", Value::Number(u64::MAX));
+        let mut list = List::default();
+        list.put("not_recursive", Value::Flag);
+        list.put("tosnap", Value::Text("final".into()));
+        list.put("fss", Value::List(inner));
+        let packed = list.pack();
+        assert_eq!(List::unpack(&packed), Some(list));
+        for len in 0..packed.len() {
+            assert_eq!(List::unpack(&packed[..len]), None, "{len}");
+        }
+    }
+
+    #[test]
+    fn damage_is_noticed_or_harmless() {
+        let mut list = List::default();
+        list.put("a", Value::Number(1));
+        let packed = list.pack();
+        for at in 0..packed.len() {
+            for bit in 0..8 {
+                let mut bad = packed.clone();
+                bad[at] ^= 1 << bit;
+                let _ = List::unpack(&bad);
+            }
+        }
+    }
+}
