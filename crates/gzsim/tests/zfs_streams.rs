@@ -172,8 +172,7 @@ fn a_hit_on_any_record_is_noticed_and_leaves_nothing_behind() {
     }
     let mut bad = stream("fs-full");
     bad[8] ^= 1;
-    m.receive(&["zones/x"], &bad)
-        .refused("cannot receive: invalid stream (bad magic number)");
+    m.receive(&["zones/x"], &bad).refused("cannot receive: invalid stream (bad magic number)");
     m.receive(&["zones/x"], b"").refused("cannot receive: failed to read from stream");
     m.receive(&["zones/x"], &[0x1f; 4096])
         .refused("cannot receive: invalid stream (bad magic number)");
