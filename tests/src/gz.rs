@@ -99,6 +99,14 @@ impl Gz {
         gz
     }
 
+    /// The fixture with `count` more VMs, every second one running.
+    pub fn with_vms(count: u32) -> Self {
+        let gz = Self::new();
+        let root = gz.root().display().to_string();
+        let _ = gz.run("gzsim", &["populate", &root, &count.to_string()]).ok();
+        gz
+    }
+
     /// The root directory.
     pub fn root(&self) -> &Path {
         self.directory.path()

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::ctx::Ctx;
 use crate::init::{self, Fixture, Options, Platform};
 use crate::zones::{init_process, zlogin};
-use crate::{calls, demo, fault, run, tool};
+use crate::{calls, demo, fault, populate, run, tool};
 
 const USAGE: &str =
     "usage: gzsim init [--fixture spec] [--platform smartos|omnios] [--zfs PATH] [--pool NAME]
@@ -16,6 +16,7 @@ const USAGE: &str =
        gzsim shell DIR
        gzsim calls DIR [--clear|--json]
        gzsim fault reset DIR
+       gzsim populate DIR COUNT        adds VMs, every second one running
        gzsim demo [--examples DIR]
        gzsim TOOL [ARGUMENT...]        as the tool, in the zone that ZONEKIT_ROOT names";
 
@@ -78,6 +79,11 @@ fn subcommand(ctx: &Ctx, command: &str, arguments: &[String]) -> Result<i32> {
                 _ => return Err(Usage.into()),
             };
             demo::main(Path::new(examples))?;
+            Ok(0)
+        }
+        ("populate", [dir, count]) => {
+            let count = count.parse().context("COUNT is a number")?;
+            populate::run(&Ctx::new(dir, "gzsim"), count)?;
             Ok(0)
         }
         // Started by zoneadm and zlogin.

@@ -11,6 +11,7 @@ pub mod fault;
 pub mod getopt;
 pub mod init;
 pub mod net;
+pub mod populate;
 pub mod run;
 pub mod state;
 pub mod tool;

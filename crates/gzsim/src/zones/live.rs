@@ -87,6 +87,13 @@ pub fn change<R>(ctx: &Ctx, change: impl FnOnce(&mut Zones) -> Result<R>) -> Res
 
 /// Makes a zone ready: gives it an ID, its resource controls and its datalinks.
 pub fn make_ready(ctx: &Ctx, zones: &mut Zones, config: &Zone) -> Result<()> {
+    net::links::add_zone(ctx, config)?;
+    enter(zones, config);
+    Ok(())
+}
+
+/// Gives a zone an ID and its resource controls.
+pub fn enter(zones: &mut Zones, config: &Zone) {
     zones.last_id += 1;
     let live = Live {
         id: zones.last_id,
@@ -100,9 +107,7 @@ pub fn make_ready(ctx: &Ctx, zones: &mut Zones, config: &Zone) -> Result<()> {
         debugid: config.debugid(),
         rctls: limits(config),
     };
-    net::links::add_zone(ctx, config)?;
     zones.live.insert(config.name().to_owned(), live);
-    Ok(())
 }
 
 /// Starts the init of a ready zone.
@@ -114,6 +119,16 @@ pub fn start_init(ctx: &Ctx, zones: &mut Zones, name: &str) -> Result<()> {
     zone.boot_time = now().as_secs();
     zone.state = LiveState::Running;
     Ok(())
+}
+
+/// Makes the process of another zone the init of a ready zone.
+pub fn share_init(zones: &mut Zones, name: &str, other: &Live) {
+    if let Some(zone) = zones.live.get_mut(name) {
+        zone.pid = other.pid;
+        zone.started.clone_from(&other.started);
+        zone.boot_time = other.boot_time;
+        zone.state = LiveState::Running;
+    }
 }
 
 /// Takes a zone down: kills its init, removes its mounts and datalinks and notes when it ended. `status` is that of
