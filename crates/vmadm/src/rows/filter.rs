@@ -6,7 +6,7 @@ use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use super::flatten::{flatten, kind, text};
-use crate::cli::Failure;
+use crate::cli::{Failure, looks_like_uuid};
 
 /// One condition on a VM.
 #[derive(Debug)]
@@ -34,6 +34,14 @@ impl Filter {
     /// The field of the VM object that it looks at.
     pub fn field(&self) -> &str {
         self.key.split('.').next().unwrap_or_default()
+    }
+
+    /// The UUID, where the filter lets that one VM through alone.
+    pub fn exact_uuid(&self) -> Option<&str> {
+        match &self.test {
+            Test::Equal(uuid) if self.key == "uuid" && looks_like_uuid(uuid) => Some(uuid),
+            _ => None,
+        }
     }
 
     /// Whether the VM meets it. With `*` for an index, one of the items must.

@@ -19,7 +19,13 @@ use filter::Filter;
 /// Where the filters need less than the wanted fields do, they are applied first, and the rest is read of the VMs that
 /// remain.
 pub fn select(root: &Root, filters: &[Filter], wanted: &Fields) -> Result<Vec<VmObject>, Failure> {
-    let mut inventory = Inventory::all(root)?;
+    let mut inventory = match filters.iter().find_map(Filter::exact_uuid) {
+        Some(uuid) => match Inventory::one(root, uuid)? {
+            Some(inventory) => inventory,
+            None => return Ok(Vec::new()),
+        },
+        None => Inventory::all(root)?,
+    };
     let needed = Fields::of(filters.iter().map(Filter::field));
     if !filters.is_empty() && !needed.cover(wanted) {
         let kept: HashSet<String> = matching(inventory.load(&needed)?, filters)
