@@ -13,5 +13,6 @@ pub fn write(root: &Path) -> Result<()> {
     for (name, contents) in schema::all() {
         crate::write_changed(&directory.join(name), &(json::pretty(&contents) + "\n"))?;
     }
-    Ok(())
+    let zone = json::pretty(&zonecfg::json::schema()) + "\n";
+    crate::write_changed(&directory.join("zone.schema.json"), &zone)
 }

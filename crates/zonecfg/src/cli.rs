@@ -8,6 +8,8 @@ use crate::exec::{EXIT_ERROR, Exit, Options, Outcome, Session, Source};
 use crate::fault::Fault;
 use crate::host::Host;
 use crate::index::hyphenated;
+use crate::json::{self, Beside};
+use crate::lint;
 use crate::store::Root;
 use crate::system::System as _;
 use crate::usage::{self, Topic};
@@ -78,6 +80,7 @@ impl Invocation {
                 self.execute(&Given::default(), &self.words.join(" "))?;
                 return Ok(0);
             }
+            Some("lint") => return self.lint(&self.words[1..]),
             _ => {}
         }
         let (given, taken) = self.options()?;
@@ -91,7 +94,12 @@ impl Invocation {
                 _ => self.execute_input(&given),
             }
         } else {
-            self.execute(&given, &commands.join(" "))
+            let words: Vec<&str> = commands.iter().map(String::as_str).collect();
+            match words.as_slice() {
+                [what @ ("info" | "export"), "--json"] => self.show_json(&given, what),
+                ["apply", file] => self.apply(&given, file),
+                _ => self.execute(&given, &commands.join(" ")),
+            }
         }
     }
 
@@ -273,6 +281,86 @@ impl Invocation {
         }
         session.run(&self.text(text)?)?;
         status(session.finish()?)
+    }
+
+    /// `lint FILE…`: what is wrong, one line each; exit status 1 where anything is.
+    fn lint(&self, files: &[String]) -> Result<u8, Exit> {
+        if files.is_empty() {
+            self.complain(&format!("usage:\t{} lint <file>...\n", self.program));
+            return Err(Exit(EXIT_USAGE));
+        }
+        let mut clean = true;
+        for file in files {
+            let text = match std::fs::read(file) {
+                Ok(bytes) => self.text(bytes)?,
+                Err(error) => {
+                    self.complain(&format!("could not open file {file}: {}\n", reason(&error)));
+                    clean = false;
+                    continue;
+                }
+            };
+            for finding in lint::check(&text) {
+                Host::new(self.root.clone()).out(&format!("{file}:{finding}\n"));
+                clean = false;
+            }
+        }
+        Ok(if clean { 0 } else { EXIT_ERROR })
+    }
+
+    /// `info --json` and `export --json`
+    fn show_json(&self, given: &Given, what: &str) -> Result<u8, Exit> {
+        let name = given.zone.clone().unwrap_or_default();
+        let mut host = Host::new(self.root.clone());
+        let zone = host.load(&name).map_err(|fault| self.failed(&name, fault))?;
+        let default =
+            host.load("SUNWdefault").ok().and_then(|zone| zone.brand().map(str::to_owned));
+        let uuid = host.index().get(&name).and_then(|entry| entry.uuid);
+        let beside =
+            Beside { brand: zone.brand().or(default.as_deref()).unwrap_or_default(), uuid };
+        let value =
+            if what == "info" { json::info(&zone, beside) } else { json::export(&zone, beside) };
+        host.out(&format!("{value:#}\n"));
+        Ok(0)
+    }
+
+    fn failed(&self, what: &str, fault: Fault) -> Exit {
+        self.complain(&format!("{what}: {fault}\n"));
+        Exit(EXIT_ERROR)
+    }
+
+    /// `apply FILE.json`: makes the zone's configuration what the file says, or changes nothing.
+    fn apply(&self, given: &Given, file: &str) -> Result<u8, Exit> {
+        let refused = |message: &str| {
+            self.complain(&format!("{file}: {message}\n"));
+            Exit(EXIT_ERROR)
+        };
+        let bytes = std::fs::read(file).map_err(|error| refused(&reason(&error)))?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
+            refused(&format!("line {}, column {}: {error}", error.line(), error.column()))
+        })?;
+        let name = given.zone.clone().unwrap_or_default();
+        if value.get("zonename").is_some_and(|other| other.as_str() != Some(&name)) {
+            return Err(refused(&format!("zonename: this is not the configuration of {name}")));
+        }
+        let mut host = Host::new(self.root.clone());
+        let now = match host.load(&name) {
+            Ok(zone) => Some(zone),
+            Err(Fault::NoZone) => None,
+            Err(fault) => return Err(self.failed(&name, fault)),
+        };
+        let saved_uuid = host.index().get(&name).and_then(|entry| entry.uuid);
+        let commands = json::commands(&value, now.as_ref(), saved_uuid)
+            .map_err(|error| refused(&error.to_string()))?;
+        let mut session = Session::new(&mut host, self.session_options(given, Source::Arguments)?);
+        for command in &commands {
+            let (over, _) = session.carry_out(command);
+            if over || session.has_failed() {
+                return Err(refused("not applied; nothing has changed"));
+            }
+        }
+        let same =
+            now.is_some() && session.configuration() == now.as_ref() && !session.has_new_uuid();
+        if same { Ok(0) } else { status(session.finish()?) }
     }
 
     fn text(&self, bytes: Vec<u8>) -> Result<String, Exit> {

@@ -15,7 +15,7 @@ use crate::system::{Save, System};
 use crate::xml;
 
 /// Brands of SmartOS and OmniOS, for roots in which no brand is installed.
-const BRANDS: &[&str] = &[
+pub(crate) const BRANDS: &[&str] = &[
     "bhyve",
     "builder",
     "illumos",
@@ -34,7 +34,7 @@ const BRANDS: &[&str] = &[
 ];
 
 /// Authorizations for zones, where no database of them is.
-const AUTHORIZATIONS: &[&str] = &["clonefrom", "login", "manage"];
+pub(crate) const AUTHORIZATIONS: &[&str] = &["clonefrom", "login", "manage"];
 
 /// A root directory and the standard streams.
 #[derive(Debug)]

@@ -23,6 +23,10 @@ pub trait System {
     fn out(&mut self, text: &str);
     /// Writes to the standard error output.
     fn err(&mut self, text: &str);
+    /// Takes what went to the standard error output since the last call, if it is kept, on one line.
+    fn take_complaints(&mut self) -> Option<String> {
+        None
+    }
     /// Asks a yes-or-no question. `None` where there is nobody to ask.
     fn ask(&mut self, question: &str, default: bool) -> Option<bool>;
     /// The saved configuration or template of that name.

@@ -308,6 +308,29 @@ impl<'s> Session<'s> {
         Ok(Outcome::Done(if self.changed || self.failed { EXIT_ERROR } else { 0 }))
     }
 
+    /// Carries out one command; whether the session is over, and what it complained of, on one line.
+    pub fn carry_out(&mut self, command: &Command) -> (bool, Option<String>) {
+        let over = self.execute(command).is_err();
+        (over, self.system.take_complaints())
+    }
+
+    /// Does what [`Session::finish`] does; what it complained of, on one line.
+    pub fn carry_out_end(&mut self) -> Option<String> {
+        // Its exit status says no more than the complaints do.
+        let _ = self.finish();
+        self.system.take_complaints()
+    }
+
+    /// Whether a UUID waits for the next commit.
+    pub fn has_new_uuid(&self) -> bool {
+        !self.new_uuid.is_empty()
+    }
+
+    /// Whether a command failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Whether `exit` was given.
     pub fn is_over(&self) -> bool {
         self.exiting
