@@ -1,6 +1,7 @@
-//! A simulated global zone of one test.
+//! The global zone of one test: simulated, or with `ZONEKIT_E2E_ROOT=/` the machine's own.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
@@ -18,9 +19,14 @@ use crate::programs;
 const ZFS_COLUMNS: &str = "name,type,origin,mountpoint,quota,refquota,reservation,refreservation,recsize,compression,\
     volsize,volblocksize,userrefs,zoned,filesystem_limit,snapshot_limit";
 
-/// A simulated global zone in a temporary directory, gone with the value.
+/// Environment variable that names the root of a real global zone to test in: `/`.
+pub const REAL_ROOT: &str = "ZONEKIT_E2E_ROOT";
+
+/// A simulated global zone in a temporary directory, gone with the value; or a real one.
 pub struct Gz {
-    directory: TempDir,
+    root: PathBuf,
+    /// The temporary directory of a simulated one.
+    directory: Option<TempDir>,
     variables: BTreeMap<String, OsString>,
 }
 
@@ -76,19 +82,23 @@ impl Default for Gz {
 }
 
 impl Gz {
-    /// The system that the observed cases ran on.
+    /// The system that the observed cases ran on, or the real global zone that `ZONEKIT_E2E_ROOT` names.
     pub fn new() -> Self {
-        Self::init(&["--fixture", "spec"])
+        match env::var_os(REAL_ROOT) {
+            Some(root) => Self { root: root.into(), directory: None, variables: BTreeMap::new() },
+            None => Self::init(&["--fixture", "spec"]),
+        }
     }
 
-    /// A system made with these options of `gzsim init`.
+    /// A simulated system made with these options of `gzsim init`.
     ///
     /// # Panics
     /// Where it cannot be made.
     pub fn init(options: &[&str]) -> Self {
         let directory =
             tempfile::Builder::new().prefix("gz").tempdir().expect("a temporary directory");
-        let gz = Self { directory, variables: BTreeMap::new() };
+        let root = directory.path().to_path_buf();
+        let gz = Self { root, directory: Some(directory), variables: BTreeMap::new() };
         let output = Command::new(programs::directory().join("gzsim"))
             .arg("init")
             .args(options)
@@ -101,7 +111,7 @@ impl Gz {
 
     /// The fixture with `count` more VMs, every second one running.
     pub fn with_vms(count: u32) -> Self {
-        let gz = Self::new();
+        let gz = Self::init(&["--fixture", "spec"]);
         let root = gz.root().display().to_string();
         let _ = gz.run("gzsim", &["populate", &root, &count.to_string()]).ok();
         gz
@@ -109,7 +119,12 @@ impl Gz {
 
     /// The root directory.
     pub fn root(&self) -> &Path {
-        self.directory.path()
+        &self.root
+    }
+
+    /// Whether this is a simulated global zone: only there faults can be asked for and tool runs counted.
+    pub fn is_simulated(&self) -> bool {
+        self.directory.is_some()
     }
 
     /// Where the global zone's absolute `path` is.
@@ -144,10 +159,15 @@ impl Gz {
         // an operator would.
         let path = match program {
             "vmadm" | "bhyve-ctl" | "gzsim" => own,
+            // A real global zone has its own zonecfg and imgadm.
+            "zonecfg" | "imgadm" if !self.is_simulated() => own,
             _ => tool.iter().find(|path| path.exists()).cloned().unwrap_or(own),
         };
         let mut command = Command::new(path);
-        command.args(arguments).env("ZONEKIT_ROOT", self.root()).envs(&self.variables);
+        command.args(arguments).envs(&self.variables);
+        if self.is_simulated() {
+            command.env("ZONEKIT_ROOT", self.root());
+        }
         command
     }
 

@@ -103,7 +103,7 @@ fn close(a: u64, b: u64) -> bool {
 /// Where the trace cannot be read or the zone not made.
 pub fn replay(name: &str) -> Vec<Difference> {
     let steps = trace::read(name).expect("a trace in the known form");
-    let mut gz = Gz::new();
+    let mut gz = Gz::init(&["--fixture", "spec"]);
     let mut known = Known::default();
     known.learn(include_str!("../../crates/gzsim/src/init/spec.rs"));
     known.learn(include_str!("../../crates/gzsim/src/init/data/sysinfo.json"));

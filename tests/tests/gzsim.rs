@@ -4,7 +4,7 @@ use e2e::Gz;
 
 #[test]
 fn the_fixture_has_the_observed_machine() {
-    let gz = Gz::new();
+    let gz = Gz::init(&["--fixture", "spec"]);
     assert_eq!(
         gz.run("zoneadm", &["list", "-p", "-c"]).ok().text(),
         "0:global:running:/::liveimg:shared:0\n"
@@ -20,7 +20,7 @@ fn the_fixture_has_the_observed_machine() {
 
 #[test]
 fn unknown_nic_tags_are_named() {
-    let gz = Gz::new();
+    let gz = Gz::init(&["--fixture", "spec"]);
     assert_eq!(gz.run("nictagadm", &["exists", "-l", "admin", "stub0"]).exit, Some(0));
     let run = gz.run("nictagadm", &["exists", "-l", "admin", "nosuch"]).failed();
     assert_eq!(run.stderr, "nosuch\n");
@@ -28,7 +28,7 @@ fn unknown_nic_tags_are_named() {
 
 #[test]
 fn a_fault_strikes_at_its_call_and_is_counted_anew_after_a_reset() {
-    let mut gz = Gz::new();
+    let mut gz = Gz::init(&["--fixture", "spec"]);
     gz.set("GZSIM_FAULT", "zonename:2=exit 3 boom");
     assert_eq!(gz.run("zonename", &[]).exit, Some(0));
     let struck = gz.run("zonename", &[]);
@@ -42,7 +42,7 @@ fn a_fault_strikes_at_its_call_and_is_counted_anew_after_a_reset() {
 
 #[test]
 fn a_killed_tool_is_in_the_log() {
-    let mut gz = Gz::new();
+    let mut gz = Gz::init(&["--fixture", "spec"]);
     gz.set("GZSIM_FAULT", "uname:1=kill self");
     assert_eq!(gz.run("uname", &["-v"]).exit, None);
     assert_eq!(gz.calls_json()[0]["exit"], serde_json::Value::Null);

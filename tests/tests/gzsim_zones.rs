@@ -15,7 +15,7 @@ const IMAGE: &str = "01b2c898-945f-11e1-a523-af1afbe22822";
 
 /// A global zone with one configured zone, whose configuration is the one that the trace left.
 fn with_zone(trace: &str, brand: &str) -> Gz {
-    let gz = Gz::new();
+    let gz = Gz::init(&["--fixture", "spec"]);
     let path = format!("/etc/zones/{ZONE}.xml");
     let steps = trace::read(trace).expect("a trace");
     let file = steps
