@@ -12,6 +12,8 @@ pub struct Facts {
     pub flavour: Flavour,
     /// Names of the pools.
     pub zpools: Vec<String>,
+    /// The pool of VMs that name none, where it is not `zones`.
+    pub default_zpool: Option<String>,
     /// The installed images that the payload names.
     pub images: Vec<ImageFacts>,
     /// The host's networks; `None` skips the checks that need them.
@@ -23,6 +25,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The pool of VMs and disks that name none.
+    pub fn default_zpool(&self) -> &str {
+        self.default_zpool.as_deref().unwrap_or("zones")
+    }
+
     /// The image `uuid` if it is installed in `pool`.
     pub fn image(&self, pool: &str, uuid: &str) -> Option<&ImageFacts> {
         self.images.iter().find(|image| image.uuid == uuid && image.pool == pool)

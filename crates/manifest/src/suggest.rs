@@ -1,6 +1,10 @@
 //! The nearest known name to a misspelt one.
 
-/// The candidate nearest to `name`, if it is near enough to be what was meant: at most a third of its letters differ.
+/// Shorter names are the beginning of too many others to guess from.
+const MIN_BEGINNING: usize = 3;
+
+/// The candidate nearest to `name`, if it is near enough to be what was meant: at most a third of its letters differ, or
+/// it begins with `name`.
 ///
 /// Of equally near candidates the first wins. Letter case and the difference between `-` and `_` count as nothing.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -8,12 +12,19 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if wanted.is_empty() || wanted.len() > 64 {
         return None;
     }
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(&wanted, &fold(candidate)), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len().min(wanted.len()) / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    let candidates: Vec<(&str, Vec<char>)> =
+        candidates.into_iter().map(|candidate| (candidate, fold(candidate))).collect();
+    let misspelt = candidates
+        .iter()
+        .map(|(candidate, letters)| (distance(&wanted, letters), letters.len(), *candidate))
+        .filter(|(distance, length, _)| *distance <= (length.min(&wanted.len()) / 3).max(1))
+        .min_by_key(|(distance, ..)| *distance)
+        .map(|(.., candidate)| candidate);
+    let cut_short = || {
+        let longer = candidates.iter().filter(|(_, letters)| letters.starts_with(&wanted));
+        longer.min_by_key(|(_, letters)| letters.len()).map(|(candidate, _)| *candidate)
+    };
+    misspelt.or_else(|| (wanted.len() >= MIN_BEGINNING).then(cut_short).flatten())
 }
 
 fn fold(name: &str) -> Vec<char> {
@@ -50,6 +61,7 @@ mod tests {
         assert_eq!(nearest("max_phsyical_memory", NAMES), Some("max_physical_memory"));
         assert_eq!(nearest("qouta", NAMES), Some("quota"));
         assert_eq!(nearest("resolver", NAMES), Some("resolvers"));
+        assert_eq!(nearest("max_phys", NAMES), Some("max_physical_memory"));
         assert_eq!(nearest("Max-Physical-Memory", NAMES), Some("max_physical_memory"));
     }
 

@@ -3,7 +3,10 @@
 mod common;
 
 use common::{Case, Run, TestResult};
-use manifest::{Action, Ids, Payload, Prepared, Refusal, prepare_create, prepare_update};
+use manifest::{
+    Action, Fields, Flavour, Ids, Payload, Prepared, Refusal, prepare_create, prepare_update,
+};
+use serde_json::json;
 
 /// Identifiers that are easy to find in messages.
 struct FixedIds(u32);
@@ -58,6 +61,47 @@ fn agrees(case: &Case, run: &Run, ours: &Result<Prepared, Refusal>) -> bool {
             masked(&refusal.to_string()) == masked(expected)
         }
     }
+}
+
+#[test]
+fn omnios_has_no_default_brand_and_its_own_pool() -> TestResult {
+    let facts = manifest::Facts {
+        flavour: Flavour::OmniOs,
+        zpools: vec!["rpool".to_owned()],
+        default_zpool: Some("rpool".to_owned()),
+        ..manifest::Facts::default()
+    };
+    let mut payload: Payload = serde_json::from_value(json!({ "alias": "x" }))?;
+    let refusal = prepare_create(Action::Create, &mut payload, &facts, &mut FixedIds(0));
+    assert_eq!(refusal, Err(Refusal::Missing(vec!["brand".to_owned()])));
+    payload.set("brand", "ipkg");
+    assert!(prepare_create(Action::Create, &mut payload, &facts, &mut FixedIds(0)).is_ok());
+    assert_eq!(payload.text("zpool"), Some("rpool"));
+    payload.set("brand", "joyent");
+    let refusal = prepare_create(Action::Create, &mut payload, &facts, &mut FixedIds(0));
+    assert!(matches!(refusal, Err(Refusal::Brand { .. })));
+    Ok(())
+}
+
+#[test]
+fn dropped_properties_are_named_with_their_neighbour() -> TestResult {
+    let mut payload: Payload = serde_json::from_value(json!({
+        "brand": "joyent", "image_uuid": "01b2c898-945f-11e1-a523-af1afbe22822",
+        "qouta": 5, "vcpus": 2, "__note": "mine", "nics": [{ "nic_tag": "admin", "ip": "dhcp", "vlan": 5 }],
+    }))?;
+    let prepared =
+        prepare_create(Action::Create, &mut payload, &common::facts(), &mut FixedIds(0))?;
+    let dropped: Vec<String> = prepared.dropped.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        dropped,
+        [
+            "ignoring unknown property \"qouta\" (did you mean \"quota\"?)",
+            "ignoring property not allowed here \"vcpus\"",
+            "ignoring unknown property \"nics.*.vlan\" (did you mean \"nics.*.vlan_id\"?)",
+        ]
+    );
+    assert!(!payload.has("__note") && !payload.has("qouta"));
+    Ok(())
 }
 
 #[test]

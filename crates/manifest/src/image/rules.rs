@@ -107,8 +107,12 @@ fn object(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
 
 /// "invalid image "acl" (not an array): 5"
 fn not(name: &str, what: &str, value: &Value) -> FieldError {
-    FieldError::invalid(name)
-        .because(format!("invalid image \"{name}\" (not {what}): {}", Compact(value)))
+    let shown = match (name, value) {
+        // The known messages show these without quotes.
+        ("acl" | "billing_tags", Value::String(text)) => text.clone(),
+        _ => Compact(value).to_string(),
+    };
+    FieldError::invalid(name).because(format!("invalid image \"{name}\" (not {what}): {shown}"))
 }
 
 fn bad_entry(name: &str, value: &Value) -> FieldError {

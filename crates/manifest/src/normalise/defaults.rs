@@ -21,7 +21,7 @@ const MEMORY: [&str; 6] =
     ["ram", "max_physical_memory", "max_locked_memory", "max_swap", "max_shm_memory", "tmpfs"];
 
 /// Fills in the defaults of a create payload, in the order in which zone configuration is written from them.
-pub(super) fn apply_create(payload: &mut Payload, brand: Brand) {
+pub(super) fn apply_create(payload: &mut Payload, brand: Brand, zpool: &str) {
     for key in MEMORY {
         if payload.value(key).is_some_and(Value::is_null) {
             payload.take(key);
@@ -29,7 +29,7 @@ pub(super) fn apply_create(payload: &mut Payload, brand: Brand) {
     }
     payload.set_default("owner_uuid", NOBODY);
     payload.set_default("autoboot", true);
-    payload.set_default("zpool", "zones");
+    payload.set_default("zpool", zpool);
     payload.set_default("dns_domain", "local");
     payload.set_default("cpu_shares", 100);
     if payload.number("cpu_shares").is_some_and(|shares| shares > MAX_CPU_SHARES as f64) {

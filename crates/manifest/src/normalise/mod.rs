@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::action::Action;
-use crate::brand::Brand;
+use crate::brand::{Brand, Flavour};
 use crate::checks;
 use crate::facts::Facts;
 use crate::fields::{Fields, Object};
@@ -83,11 +83,16 @@ pub fn prepare_create(
         payload.set("quota", 0);
     }
     require_objects(payload)?;
-    payload.set_default("brand", "joyent");
+    if !payload.has("brand") {
+        if facts.flavour != Flavour::SmartOs {
+            return Err(Refusal::Missing(vec!["brand".to_owned()]));
+        }
+        payload.set("brand", "joyent");
+    }
     let brand = validate::brand(payload.value("brand"), facts.flavour)
         .map_err(|invalid| refuse(&invalid))?;
     adopt_old_pool_name(payload, brand, facts);
-    defaults::apply_create(payload, brand);
+    defaults::apply_create(payload, brand, facts.default_zpool());
     adopt_old_image_names(payload, brand);
     docker::complete(action, payload, None, brand, ids);
 

@@ -583,11 +583,19 @@ pub fn element_key(array: &str) -> Option<&'static str> {
 /// The known property whose name is nearest to `name`, of those that a payload for `action` and `brand` may have. For a
 /// nested name only the element's properties are candidates.
 pub fn suggest(name: &str, action: Action, brand: Brand) -> Option<&'static str> {
-    let array = name.split_once(".*.").map(|(array, _)| array);
-    let candidates = PROPERTIES.iter().filter(|property| {
-        property.allows(action, brand) && property.nested().map(|(array, _)| array) == array
-    });
-    suggest::nearest(name, candidates.map(|property| property.name))
+    let allowed = PROPERTIES.iter().filter(|property| property.allows(action, brand));
+    let Some((array, member)) = name.split_once(".*.") else {
+        let top_level = allowed.filter(|property| property.nested().is_none());
+        return suggest::nearest(name, top_level.map(|property| property.name));
+    };
+    let members = || {
+        allowed.clone().filter_map(|property| {
+            let (parent, member) = property.nested()?;
+            (parent == array).then_some((member, property.name))
+        })
+    };
+    let near = suggest::nearest(member, members().map(|(member, _)| member))?;
+    members().find(|(member, _)| *member == near).map(|(_, name)| name)
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ fn find<'a>(
     uuid: &str,
     types: &[&str],
 ) -> Option<&'a ImageFacts> {
-    let pool = if owner.has("zpool") { owner.text("zpool")? } else { "zones" };
+    let pool = if owner.has("zpool") { owner.text("zpool")? } else { facts.default_zpool() };
     facts.image(pool, uuid).filter(|image| types.contains(&image.image_type.as_str()))
 }
 
