@@ -3,7 +3,7 @@
 use crate::root::Root;
 use crate::tool::Result;
 
-const NICTAGADM: &str = "/usr/sbin/nictagadm";
+const NICTAGADM: &str = "/usr/bin/nictagadm";
 
 /// One nic tag.
 #[derive(Debug, Clone, PartialEq, Eq)]

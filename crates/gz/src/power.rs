@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::plan::wait_for;
@@ -29,7 +30,20 @@ pub fn down(root: &Root, uuid: &str, zonepath: &str, limit: Duration) -> Result<
     zoneadm::halt(root, uuid).map(drop)
 }
 
-fn press(socket: &std::path::Path) -> std::io::Result<()> {
+/// Whether qemu says that the guest has set its hardware up; no where nobody answers.
+pub fn is_set_up(root: &Root, zonepath: &str) -> bool {
+    let socket = root.path(zonepath).join(QMP_SOCKET);
+    let Ok(answer) = ask(&socket, "query-status") else { return false };
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap_or_default();
+    answer["return"]["hwsetup"] == true
+}
+
+fn press(socket: &Path) -> std::io::Result<()> {
+    ask(socket, "system_powerdown").map(drop)
+}
+
+/// Gives qemu one command and returns the line it answers with.
+fn ask(socket: &Path, command: &str) -> std::io::Result<String> {
     let stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(ANSWER))?;
     stream.set_write_timeout(Some(ANSWER))?;
@@ -37,9 +51,10 @@ fn press(socket: &std::path::Path) -> std::io::Result<()> {
     let mut line = String::new();
     // Greeting, then one answer a command.
     reader.read_line(&mut line)?;
-    for command in ["qmp_capabilities", "system_powerdown"] {
+    for command in ["qmp_capabilities", command] {
         (&stream).write_all(format!("{{\"execute\":\"{command}\"}}\n").as_bytes())?;
+        line.clear();
         reader.read_line(&mut line)?;
     }
-    Ok(())
+    Ok(line)
 }

@@ -11,21 +11,24 @@ const GIB: u64 = 1 << 30;
 const LEAST_QUOTA: u64 = 1;
 
 /// Gives the zone `quota_gib` for itself and every volume what it needs to be written full. With `flexible_mib` the
-/// volumes and their snapshots share that much; the volumes' metadata come on top.
+/// volumes and their snapshots share that much; the volumes' metadata come on top. Volumes in `keep` have a reservation
+/// of the operator's choice.
 pub fn reserve(
     root: &Root,
     dataset: &str,
     quota_gib: u64,
     flexible_mib: Option<u64>,
+    keep: &[String],
 ) -> Result<()> {
     let own = quota_gib.max(LEAST_QUOTA) * GIB;
     set(root, dataset, &["refreservation=none", &format!("refquota={own}")])?;
-    let volumes =
-        zfs::list(root, "volume", &["name", "volsize", "refreservation"], &["-r", dataset], None)?;
+    let volumes = zfs::list(root, "volume", &["name", "volsize"], &["-r", dataset], None)?;
     let mut sizes = 0;
     for volume in &volumes {
         sizes += number(&volume[1])?;
-        set(root, &volume[0], &["refreservation=auto"])?;
+        if !keep.contains(&volume[0]) {
+            set(root, &volume[0], &["refreservation=auto"])?;
+        }
     }
     let reserved = zfs::list(root, "volume", &["refreservation"], &["-r", dataset], None)?
         .iter()

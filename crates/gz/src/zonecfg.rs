@@ -39,7 +39,9 @@ pub fn delete(root: &Root, uuid: &str) -> Result<()> {
 /// Whether a message says that the zone does not exist.
 pub(crate) fn is_absent(stderr: &str) -> bool {
     let stderr = stderr.to_ascii_lowercase();
-    stderr.contains("no such zone") || stderr.contains("no zone with uuid")
+    ["no such zone", "no zone with uuid", "no zone specified"]
+        .iter()
+        .any(|words| stderr.contains(words))
 }
 
 /// The path and text of the file that holds a zone's configuration; `None` where the zone does not exist.

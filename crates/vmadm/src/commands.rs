@@ -2,7 +2,10 @@
 
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Outcome};
-use crate::{console, events, get, help, info, kill, list, lookup, sysrq};
+use crate::{
+    console, create, delete, events, get, help, info, kill, list, lookup, recover, start, stop,
+    sysrq, validate,
+};
 
 /// One command of vmadm.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct Command {
 
 static COMMANDS: &[&Command] = &[
     &console::COMMAND,
+    &create::COMMAND,
+    &delete::COMMAND,
     &events::COMMAND,
     &get::COMMAND,
     &help::COMMAND,
@@ -24,7 +29,12 @@ static COMMANDS: &[&Command] = &[
     &kill::COMMAND,
     &list::COMMAND,
     &lookup::COMMAND,
+    &recover::COMMAND,
+    &start::COMMAND,
+    &stop::REBOOT,
+    &stop::STOP,
     &sysrq::COMMAND,
+    &validate::COMMAND,
 ];
 
 /// The command of that name or synonym.

@@ -3,16 +3,25 @@
 //! [`cli`] reads the command line and dispatches; every command is a module of its own that exports one
 //! [`commands::Command`].
 
+mod change;
 pub mod cli;
 pub mod commands;
 mod console;
+mod create;
+mod delete;
 mod events;
+mod facts;
 mod get;
 mod help;
 mod info;
 mod kill;
 mod list;
 mod lookup;
+pub mod plan;
 mod qemu;
+mod recover;
 mod rows;
+mod start;
+mod stop;
 mod sysrq;
+mod validate;

@@ -15,7 +15,7 @@ use crate::interrupt;
 use crate::root::Root;
 use crate::tool::{Error, Result, Tool};
 use crate::zone_files::ZoneRoot;
-use crate::{zfs, zoneadm, zonecfg};
+use crate::{power, zfs, zoneadm, zonecfg};
 
 impl Step {
     /// Does it.
@@ -62,8 +62,8 @@ impl Step {
                 let pairs = properties.iter().map(|(name, value)| format!("{name}={value}"));
                 gone_is_fine(done(zfs::tool(root).arg("set").args(pairs).arg(dataset)))
             }
-            Self::ReserveBhyveSpace { dataset, quota_gib, flexible_mib } => {
-                crate::space::reserve(root, dataset, *quota_gib, *flexible_mib)
+            Self::ReserveBhyveSpace { dataset, quota_gib, flexible_mib, keep } => {
+                crate::space::reserve(root, dataset, *quota_gib, *flexible_mib, keep)
             }
             Self::AdjustSpace { dataset, delta } => crate::space::adjust(root, dataset, *delta),
             Self::ConfigureZone { zone, script, .. } => zonecfg::create(root, zone, script),
@@ -95,10 +95,10 @@ impl Step {
                 terminate(root, uuid, *pid, Duration::from_secs(*seconds), *kill)
             }
             Self::PowerDown { uuid, zonepath, seconds } => {
-                crate::power::down(root, uuid, zonepath, Duration::from_secs(*seconds))
+                power::down(root, uuid, zonepath, Duration::from_secs(*seconds))
             }
-            Self::AwaitProvisioned { uuid, zonepath, deadline_ms } => {
-                await_provisioned(root, uuid, zonepath, *deadline_ms)
+            Self::AwaitProvisioned { uuid, zonepath, deadline_ms, by_guest } => {
+                await_provisioned(root, uuid, zonepath, *deadline_ms, *by_guest)
             }
             Self::FreshDirectory { path, mode } => fresh_directory(root, path, *mode),
             Self::WriteFile { path, text, mode } => {
@@ -130,6 +130,14 @@ impl Step {
             }
             Self::CopyZoneDirectory { root: zone, directory, to } => {
                 copy_directory(root, zone, directory, to)
+            }
+            Self::CopyTree { from, to } => {
+                copy_tree(&root.path(from), &root.path(to));
+                Ok(())
+            }
+            Self::DumpProperties { dataset, to } => {
+                let text = zfs::tool(root).args(["get", "-rpH", "all", dataset]).text()?;
+                files::replace(&root.path(to), text.as_bytes(), 0o644)
             }
             Self::SetRctl { zone, name, value } => set_rctl(root, zone, name, *value),
             Self::SetLinkProperty { zone, link, property, value } => {
@@ -254,6 +262,35 @@ fn copy_directory(root: &Root, zone: &str, directory: &str, to: &str) -> Result<
     done(root.tool("/usr/bin/rsync").args(["--numeric-ids", "-aq"]).arg(from).arg(root.path(to)))
 }
 
+/// An archive takes what it can get.
+fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
+    let copied = fs::symlink_metadata(from).and_then(|about| {
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        if about.is_dir() {
+            fs::create_dir_all(to)?;
+            for entry in fs::read_dir(from)? {
+                let entry = entry?;
+                copy_tree(&entry.path(), &to.join(entry.file_name()));
+            }
+            Ok(())
+        } else if about.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(from)?, to)
+        } else if about.is_file() {
+            fs::copy(from, to).map(drop)
+        } else {
+            Ok(())
+        }
+    });
+    match copied {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            log::warn!("cannot archive {}: {error}", from.display());
+        }
+        _ => {}
+    }
+}
+
 fn set_rctl(root: &Root, zone: &str, name: &str, value: Option<u64>) -> Result<()> {
     const PRCTL: &str = "/usr/bin/prctl";
     let Some(value) = value else {
@@ -356,11 +393,27 @@ fn is_down(root: &Root, uuid: &str) -> Result<bool> {
 
 const PROVISIONING: &str = "/var/svc/provisioning";
 
-fn await_provisioned(root: &Root, uuid: &str, zonepath: &str, deadline_ms: u64) -> Result<()> {
+fn await_provisioned(
+    root: &Root,
+    uuid: &str,
+    zonepath: &str,
+    deadline_ms: u64,
+    by_guest: bool,
+) -> Result<()> {
     let zone = ZoneRoot::new(root, &format!("{zonepath}/root"));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let left = Duration::from_millis(deadline_ms).saturating_sub(now).max(Duration::from_secs(1));
-    if wait_for(left, || Ok(!zone.exists(PROVISIONING)?))? {
+    let provisioned = wait_for(left, || {
+        if !zone.exists(PROVISIONING)? {
+            return Ok(true);
+        }
+        let ready = by_guest && power::is_set_up(root, zonepath);
+        if ready {
+            zone.rename(PROVISIONING, "provision_success")?;
+        }
+        Ok(ready)
+    })?;
+    if provisioned {
         return Ok(());
     }
     // The VM stays as it is for the operator to look into, stopped and marked.

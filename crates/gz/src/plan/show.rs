@@ -62,7 +62,7 @@ impl fmt::Display for Step {
             S::SetProperties { dataset, properties } => {
                 write!(f, "zfs set{} {dataset}", pairs(properties))
             }
-            S::ReserveBhyveSpace { dataset, quota_gib, flexible_mib } => {
+            S::ReserveBhyveSpace { dataset, quota_gib, flexible_mib, .. } => {
                 write!(
                     f,
                     "reserve space for {dataset} and its volumes: {quota_gib} GiB for the zone"
@@ -129,6 +129,8 @@ impl fmt::Display for Step {
             S::CopyZoneDirectory { root, directory, to } => {
                 write!(f, "copy {root}{directory}/ to {to}")
             }
+            S::CopyTree { from, to } => write!(f, "copy {from} to {to}"),
+            S::DumpProperties { dataset, to } => write!(f, "zfs get -r all {dataset} > {to}"),
             S::SetRctl { zone, name, value: Some(value) } => {
                 write!(f, "prctl -n {name} -v {value} -t privileged -r -i zone {zone}")
             }

@@ -53,7 +53,13 @@ pub enum Step {
     SetProperties { dataset: String, properties: Properties },
     /// Quotas and reservations of a bhyve VM: `quota_gib` for the zone itself, each volume's own need, and
     /// `flexible_mib` in all for volumes and snapshots where the VM has a flexible size.
-    ReserveBhyveSpace { dataset: String, quota_gib: u64, flexible_mib: Option<u64> },
+    ReserveBhyveSpace {
+        dataset: String,
+        quota_gib: u64,
+        flexible_mib: Option<u64>,
+        /// Volumes whose reservation the operator has chosen and keeps.
+        keep: Vec<String>,
+    },
     /// Makes room in a bhyve VM's quota and reservation for a volume that takes `delta` bytes more (or less).
     AdjustSpace { dataset: String, delta: i64 },
     /// `zonecfg -z`: makes a zone.
@@ -82,8 +88,9 @@ pub enum Step {
     TerminateInit { uuid: String, pid: i32, seconds: u64, kill: bool },
     /// Asks a KVM guest to power down and waits `seconds` for that, then halts the zone.
     PowerDown { uuid: String, zonepath: String, seconds: u64 },
-    /// Waits until the new VM has said that it is set up, marks it failed after `deadline_ms` (since the epoch).
-    AwaitProvisioned { uuid: String, zonepath: String, deadline_ms: u64 },
+    /// Waits until the new VM has said that it is set up, marks it failed after `deadline_ms` (since the epoch). Where
+    /// that is `by_guest`, qemu knows when the guest's hardware is.
+    AwaitProvisioned { uuid: String, zonepath: String, deadline_ms: u64, by_guest: bool },
     /// Empties a directory, or makes it.
     FreshDirectory { path: String, mode: u32 },
     /// Writes a file of the global zone's own, whole.
@@ -102,6 +109,10 @@ pub enum Step {
     SetServiceProperty { root: String, service: String, property: String, value: String },
     /// Copies what the image has at `directory` to the created filesystem `to`.
     CopyZoneDirectory { root: String, directory: String, to: String },
+    /// Copies a file or directory, links as links. What is not there or cannot be read is left out.
+    CopyTree { from: String, to: String },
+    /// Writes every property of a dataset and those below it to a file.
+    DumpProperties { dataset: String, to: String },
     /// `prctl`: sets a resource control of a running zone, or removes it.
     SetRctl { zone: String, name: String, value: Option<u64> },
     /// Link properties of a zone's interface.

@@ -26,6 +26,19 @@ pub fn plain_mac(mac: &str) -> String {
     octets.collect::<Vec<_>>().join(":").to_lowercase()
 }
 
+/// Gives the NICs of a new zone (`nics` or `add_nics`) their interfaces' names, and one of them the primary flag, as
+/// [`create_script`](super::create_script) does. For those who write files that name them.
+pub fn complete_nics(payload: &mut Object, brand: &str) {
+    choose_first_primary(payload);
+    let mut used = BTreeSet::new();
+    for property in ["nics", "add_nics"] {
+        let nics = payload.get_mut(property).and_then(Value::as_array_mut).into_iter().flatten();
+        for nic in nics.filter_map(Value::as_object_mut) {
+            name_interface(nic, brand, &mut used);
+        }
+    }
+}
+
 /// The first NIC of a new zone is primary where none is asked to be.
 pub(super) fn choose_first_primary(payload: &mut Object) {
     for property in ["nics", "add_nics"] {
@@ -84,17 +97,27 @@ pub(super) fn write(
 
 /// New NICs that name no interface get the first free one of the brand's prefix.
 fn name_interfaces(vm: &Object, add: &mut [Object], brand: &str) {
-    let prefix = if brand == "lx" { "eth" } else { "net" };
     let mut used: BTreeSet<u64> = objects(vm, "nics")
-        .filter_map(|nic| nic.get("interface")?.as_str()?.strip_prefix(prefix)?.parse().ok())
+        .filter_map(|nic| nic.get("interface")?.as_str()?.strip_prefix(prefix(brand))?.parse().ok())
         .collect();
-    for nic in add.iter_mut().filter(|nic| !nic.contains_key("interface")) {
-        let mut free = 0;
-        while !used.insert(free) {
-            free += 1;
-        }
-        nic.insert("interface".to_owned(), Value::String(format!("{prefix}{free}")));
+    for nic in add {
+        name_interface(nic, brand, &mut used);
     }
+}
+
+fn name_interface(nic: &mut Object, brand: &str, used: &mut BTreeSet<u64>) {
+    if nic.contains_key("interface") {
+        return;
+    }
+    let mut free = 0;
+    while !used.insert(free) {
+        free += 1;
+    }
+    nic.insert("interface".to_owned(), Value::String(format!("{}{free}", prefix(brand))));
+}
+
+fn prefix(brand: &str) -> &'static str {
+    if brand == "lx" { "eth" } else { "net" }
 }
 
 fn add(out: &mut String, nic: &Object, keep_primary: bool) -> Result<(), Unmappable> {

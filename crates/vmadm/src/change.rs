@@ -1,0 +1,79 @@
+//! What the commands that change a VM share: interrupts, the VM's lock, recovery of what was cut off, and running plans.
+
+use std::time::Duration;
+
+use gz::inventory::{self, Fields};
+use gz::lock::{self, Lock};
+use gz::plan::{self, Plan};
+use gz::{Root, interrupt};
+use manifest::Brand;
+
+use crate::cli::Failure;
+use crate::plan::Object;
+
+/// How long a command waits for another one on the same VM.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Takes the VM's lock for the whole of a command, and finishes or undoes what an earlier one left when it was cut off.
+pub fn begin(root: &Root, uuid: &str) -> Result<Lock, Failure> {
+    interrupt::handle()?;
+    gz::probes::register();
+    let lock = lock::vm(root, uuid, PATIENCE)?;
+    if let Some((command, finished)) = plan::recover(root, uuid).map_err(failure)? {
+        let what = if finished { "finished" } else { "undid" };
+        crate::cli::tell(&format!("{what} an interrupted {command} of VM {uuid}"));
+    }
+    Ok(lock)
+}
+
+/// Carries out a plan.
+pub fn execute(root: &Root, plan: &Plan) -> Result<(), Failure> {
+    plan::execute(root, plan).map_err(failure)
+}
+
+/// A failed plan in the words that operators know: which command failed, and what it said.
+pub fn failure(failed: plan::Failed) -> Failure {
+    let mut message = describe(&failed.error);
+    for (step, error) in &failed.left {
+        let step = step.lines().next().unwrap_or_default();
+        message.push_str(&format!("\ncould not undo: {step}: {}", describe(error)));
+    }
+    Failure::new(message)
+}
+
+fn describe(error: &gz::Error) -> String {
+    match error {
+        gz::Error::Failed { command, stderr, .. } => {
+            format!("Command failed: {command}\n{stderr}\n")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The VM object with the wanted fields, and the VM's brand; `None` where there is no such VM.
+pub fn load(root: &Root, uuid: &str, fields: &Fields) -> Result<Option<(Object, Brand)>, Failure> {
+    let Some(vm) = inventory::get(root, uuid, fields)? else { return Ok(None) };
+    let vm = vm.into_object();
+    let name = vm.get("brand").and_then(|brand| brand.as_str()).unwrap_or_default();
+    let brand = Brand::from_name(name)
+        .ok_or_else(|| Failure::new(format!("VM {uuid} has the unsupported brand \"{name}\"")))?;
+    Ok(Some((vm, brand)))
+}
+
+/// Refuses to go on with NICs on networks that do not exist.
+pub fn check_nic_tags(root: &Root, vm: &Object) -> Result<(), Failure> {
+    let tags: Vec<&str> = vm
+        .get("nics")
+        .and_then(|nics| nics.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|nic| nic.get("nic_tag")?.as_str())
+        .collect();
+    let missing = gz::nictagadm::missing(root, &tags)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        missing.iter().map(|tag| format!("Invalid nic tag \"{tag}\"")).collect();
+    Err(Failure::new(lines.join("\n")))
+}

@@ -1,0 +1,112 @@
+//! `vmadm create`.
+
+use gz::inventory::Inventory;
+use gz::plan::OnFailure;
+use manifest::ids::{Ids, RandomIds};
+use manifest::normalise::{self, Dropped};
+use manifest::{Action, Fields as _, Payload};
+use serde_json::Value;
+
+use crate::cli::options::{Kind, Syntax};
+use crate::cli::{Call, Failure, Outcome, payload, print, tell};
+use crate::commands::Command;
+use crate::plan::{Object, create};
+use crate::{change, facts};
+
+pub const COMMAND: Command = Command {
+    names: &["create"],
+    syntax: Syntax {
+        types: &[("dry-run", Kind::Flag), ("strict", Kind::Flag), ("keep-failed", Kind::Flag)],
+        shorts: &[("f", &["--file"])],
+    },
+    run,
+};
+
+fn run(call: Call) -> Outcome {
+    let payload = payload::read(&call, "Will not create from stdin when stdin is a tty.")?;
+    let Value::Object(mut object) = payload else {
+        return Err(Failure::new("Invalid JSON payload: expected an object"));
+    };
+    let mut ids = RandomIds;
+    let uuid = match object.get("uuid") {
+        None => {
+            let uuid = ids.uuid();
+            object.insert("uuid".into(), uuid.clone().into());
+            uuid
+        }
+        Some(Value::String(uuid)) if uuid::Uuid::try_parse(uuid).is_ok() && uuid.len() == 36 => {
+            uuid.clone()
+        }
+        Some(_) => return Err(Failure::new("Invalid value(s) for: uuid")),
+    };
+    if call.options.flag("dry-run") == Some(true) {
+        let plan = plan(&call, object, &uuid, &mut ids)?;
+        print(&plan.to_string())?;
+        return Ok(None);
+    }
+    let _lock = change::begin(&call.root, &uuid)?;
+    let plan = plan(&call, object, &uuid, &mut ids)?;
+    change::execute(&call.root, &plan)?;
+    Ok(Some(format!("Successfully created VM {uuid}")))
+}
+
+/// Everything that can be refused is refused here, before anything is changed.
+fn plan(
+    call: &Call,
+    object: Object,
+    uuid: &str,
+    ids: &mut RandomIds,
+) -> Result<gz::plan::Plan, Failure> {
+    let root = &call.root;
+    if Inventory::one(root, uuid)?.is_some() {
+        return Err(Failure::new(format!("VM with UUID {uuid} already exists")));
+    }
+    let facts = facts::for_checks(root, &object, None, uuid)?;
+    let mut payload = Payload::from(object);
+    let prepared = normalise::prepare_create(Action::Create, &mut payload, &facts, ids)
+        .map_err(Failure::new)?;
+    report_dropped(&prepared.dropped, call.options.flag("strict") == Some(true))?;
+    if payload.text("zonename") != Some(uuid) {
+        check_zonename(root, payload.text("zonename").unwrap_or_default())?;
+    }
+    let facts = facts::for_create(root, &payload, prepared.brand.vm_type().is_hvm())?;
+    let mut plan =
+        create::plan(payload.into_object(), prepared.brand, &facts).map_err(Failure::new)?;
+    if call.options.flag("keep-failed") == Some(true) {
+        plan.on_failure = OnFailure::Keep;
+    }
+    Ok(plan)
+}
+
+/// Names the properties that are not known on standard error; with `--strict` they are refused, and those that the
+/// brand does not have too.
+pub fn report_dropped(dropped: &[Dropped], strict: bool) -> Result<(), Failure> {
+    if strict && !dropped.is_empty() {
+        let lines: Vec<String> = dropped.iter().map(ToString::to_string).collect();
+        return Err(Failure::new(lines.join("\n").replace("ignoring ", "")));
+    }
+    for property in dropped {
+        if property.unknown {
+            tell(&property.to_string());
+        } else {
+            log::warn!("{property}");
+        }
+    }
+    Ok(())
+}
+
+/// A zone's name is a file's name and a dataset's.
+fn check_zonename(root: &gz::Root, name: &str) -> Result<(), Failure> {
+    let plain = name.len() <= 63
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if !plain || name == "global" {
+        return Err(Failure::new(format!(
+            "zonename: \"{name}\" is no name for a zone (up to 63 letters, digits and -_.)"
+        )));
+    }
+    if root.path(format!("/etc/zones/{name}.xml")).exists() {
+        return Err(Failure::new(format!("zonename: zone {name} already exists")));
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! `vmadm delete`.
+
+use gz::Root;
+use gz::inventory::{Fields, Inventory};
+
+use crate::change;
+use crate::cli::options::Syntax;
+use crate::cli::{Call, Failure, Outcome};
+use crate::commands::Command;
+use crate::plan::delete;
+
+pub const COMMAND: Command = Command { names: &["delete", "destroy"], syntax: Syntax::NONE, run };
+
+fn run(mut call: Call) -> Outcome {
+    let uuid = call.uuid()?;
+    delete(&call.root, &uuid).map_err(|error| match error {
+        Failure::Failed(message) => Failure::new(format!("Failed to delete VM {uuid}: {message}")),
+        other => other,
+    })?;
+    Ok(Some(format!("Successfully deleted VM {uuid}")))
+}
+
+fn delete(root: &Root, uuid: &str) -> Result<(), Failure> {
+    let _lock = change::begin(root, uuid)?;
+    let (vm, _) = change::load(root, uuid, &Fields::all())?
+        .ok_or_else(|| Failure::new(format!("VM {uuid} not found")))?;
+    let volumes =
+        format!("{}/volumes/", vm.get("zonepath").and_then(|p| p.as_str()).unwrap_or("-"));
+    let has_volumes = vm.get("filesystems").and_then(|list| list.as_array()).is_some_and(|list| {
+        list.iter()
+            .any(|fs| fs["source"].as_str().is_some_and(|source| source.starts_with(&volumes)))
+    });
+    if has_volumes {
+        let others = Inventory::all(root)?.load(&Fields::of(["uuid", "filesystems"]))?;
+        let users = delete::sharing(&vm, others.iter().map(manifest::Fields::object));
+        if !users.is_empty() {
+            return Err(Failure::new(format!(
+                "Unable to delete VM {uuid} the following VMs are sharing its volumes: {}",
+                manifest::json::compact(&users)
+            )));
+        }
+    }
+    let plan = delete::plan(&vm).map_err(Failure::new)?;
+    change::execute(root, &plan)
+}

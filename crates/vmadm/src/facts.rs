@@ -1,0 +1,241 @@
+//! What create, update and validate need to know of the system, read before anything is decided.
+
+use std::collections::BTreeSet;
+
+use gz::inventory::{Fields, Inventory};
+use gz::{Root, images, nictagadm, zfs};
+use manifest::facts::{ImageFacts, NicTag};
+use manifest::{Facts, Payload, VmObject};
+use serde_json::Value;
+
+use crate::cli::Failure;
+use crate::plan::{Object, create};
+
+/// The pool that VMs are put on where the payload names none.
+const DEFAULT_POOL: &str = "zones";
+
+/// The names of the pools.
+pub fn pools(root: &Root) -> Result<Vec<String>, Failure> {
+    let text = root.tool("/usr/sbin/zpool").args(["list", "-H", "-p", "-o", "name"]).text()?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// Facts for validation alone: pools and the images that the payload names. `pool` is that of the VM where it exists.
+pub fn for_validation(root: &Root, payload: &Object, pool: Option<&str>) -> Result<Facts, Failure> {
+    Ok(Facts {
+        zpools: pools(root)?,
+        images: named_images(root, payload, pool)?,
+        ..Facts::default()
+    })
+}
+
+/// Facts for the checks of create and update: those of validation, nic tags and other VMs as far as the payload touches
+/// them.
+pub fn for_checks(
+    root: &Root,
+    payload: &Object,
+    pool: Option<&str>,
+    own_uuid: &str,
+) -> Result<Facts, Failure> {
+    let mut facts = for_validation(root, payload, pool)?;
+    facts.absent_sources = absent_sources(root, payload);
+    let nics = ["nics", "add_nics", "update_nics"].iter().any(|key| is_filled(payload, key));
+    if nics {
+        let tags = nictagadm::list(root)?;
+        facts.nic_tags =
+            Some(tags.into_iter().map(|tag| NicTag { name: tag.name, kind: tag.kind }).collect());
+    }
+    if nics || payload.contains_key("vnc_port") {
+        let fields = Fields::of(["uuid", "state", "zone_state", "nics", "vnc_port"]);
+        let mut all = Inventory::all(root)?;
+        all.retain(|uuid| uuid != own_uuid);
+        facts.other_vms = all.load(&fields)?.into_iter().map(VmObject::from).collect();
+    }
+    Ok(facts)
+}
+
+fn is_filled(payload: &Object, key: &str) -> bool {
+    payload.get(key).is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
+}
+
+fn elements<'a>(payload: &'a Object, keys: &'a [&str]) -> impl Iterator<Item = &'a Object> {
+    keys.iter()
+        .filter_map(|key| payload.get(*key)?.as_array())
+        .flatten()
+        .filter_map(Value::as_object)
+}
+
+fn named_images(
+    root: &Root,
+    payload: &Object,
+    pool: Option<&str>,
+) -> Result<Vec<ImageFacts>, Failure> {
+    let text = |object: &Object, key: &str| {
+        object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let own_pool = ["zpool", "zfs_storage_pool_name"].iter().find_map(|key| text(payload, key));
+    let own_pool =
+        own_pool.or_else(|| pool.map(str::to_owned)).unwrap_or_else(|| DEFAULT_POOL.to_owned());
+    let mut wanted = BTreeSet::new();
+    for key in ["image_uuid", "dataset_uuid", "zone_dataset_uuid"] {
+        wanted.extend(text(payload, key).map(|uuid| (own_pool.clone(), uuid)));
+    }
+    for disk in elements(payload, &["disks", "add_disks"]) {
+        if let Some(uuid) = text(disk, "image_uuid") {
+            wanted.insert((text(disk, "zpool").unwrap_or_else(|| own_pool.clone()), uuid.clone()));
+            wanted.insert((own_pool.clone(), uuid));
+        }
+    }
+    let mut found = Vec::new();
+    for (pool, uuid) in wanted {
+        // The name of a file is made of it: what cannot be a UUID names no image.
+        let plausible =
+            uuid.len() == 36 && uuid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if plausible && let Some(record) = images::read(root, &pool, &uuid)? {
+            found.push(image_facts(pool, uuid, record.manifest()));
+        }
+    }
+    Ok(found)
+}
+
+fn image_facts(pool: String, uuid: String, manifest: &Value) -> ImageFacts {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    ImageFacts {
+        uuid,
+        pool,
+        image_type: text(&manifest["type"]).unwrap_or_default(),
+        image_size: manifest["image_size"].as_i64(),
+        bootrom: text(&manifest["requirements"]["bootrom"]),
+        cloudinit_datasource: text(&manifest["tags"]["org.smartos:cloudinit_datasource"]),
+    }
+}
+
+/// Sources of lofs filesystems that do not exist.
+fn absent_sources(root: &Root, payload: &Object) -> BTreeSet<String> {
+    elements(payload, &["filesystems", "add_filesystems", "update_filesystems"])
+        .filter_map(|filesystem| filesystem.get("source")?.as_str())
+        .filter(|source| source.starts_with('/') && !root.path(source).exists())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Facts for planning a create whose payload has been prepared. Refuses what cannot be made: datasets that exist,
+/// images that do not.
+pub fn for_create(root: &Root, payload: &Payload, hvm: bool) -> Result<create::Facts, Failure> {
+    use manifest::Fields as _;
+    let text = |key: &str| payload.text(key).unwrap_or_default().to_owned();
+    let (pool, zonename) = (text("zpool"), text("zonename"));
+    let mut facts = create::Facts {
+        now_ms: now_ms(),
+        volume_uuids: volume_uuids(payload),
+        ..Default::default()
+    };
+    let target = format!("{pool}/{zonename}");
+    let mut images = Vec::new();
+    if let Some(image) = payload.text("image_uuid") {
+        images.push(format!("{pool}/{image}"));
+    }
+    let mut blank_pools = BTreeSet::new();
+    for disk in
+        payload.objects("add_disks").filter(|disk| disk.get("media") != Some(&"cdrom".into()))
+    {
+        let disk_pool = disk.text("zpool").unwrap_or(&pool);
+        match disk.text("image_uuid") {
+            Some(image) => images.push(format!("{disk_pool}/{image}")),
+            None if !disk.has("block_size") && !disk.truthy("nocreate") => {
+                blank_pools.insert(disk_pool.to_owned());
+            }
+            None => {}
+        }
+    }
+    let mut names = vec![target.clone()];
+    for image in &images {
+        names.push(image.clone());
+        names.push(format!("{image}@final"));
+    }
+    let existing = existing(root, &names)?;
+    if existing.contains(&target) {
+        return Err(Failure::new(format!("dataset {target} already exists")));
+    }
+    for image in images {
+        if !existing.contains(&image) {
+            return Err(Failure::new(format!("unable to find dataset: {image}")));
+        }
+        if !existing.contains(&format!("{image}@final")) {
+            facts.without_final.insert(image);
+        }
+    }
+    for pool in blank_pools {
+        let size = block_size(root, &pool)?;
+        if size != create::BLOCK_SIZE {
+            facts.block_sizes.insert(pool, size);
+        }
+    }
+    if hvm {
+        let sysinfo = gz::sysinfo::read(root)?;
+        if payload.text("brand") == Some("bhyve") {
+            check_bhyve(&sysinfo)?;
+        }
+        facts.platform_buildstamp =
+            sysinfo.get("Live Image").and_then(Value::as_str).map(str::to_owned);
+    } else if let Some(image) = payload.text("image_uuid") {
+        facts.no_zoneconfig = no_zoneconfig(root, &format!("/{pool}/{image}/root"))?;
+    }
+    Ok(facts)
+}
+
+fn volume_uuids(payload: &Payload) -> Vec<String> {
+    use manifest::Fields as _;
+    payload
+        .objects("add_filesystems")
+        .filter(|filesystem| filesystem.text("source") == Some("create-volume"))
+        .map(|_| uuid::Uuid::new_v4().to_string())
+        .collect()
+}
+
+fn check_bhyve(sysinfo: &Object) -> Result<(), Failure> {
+    match sysinfo.get("Bhyve Capable") {
+        None => Err(Failure::new("sysinfo does not have \"Bhyve Capable\" property")),
+        Some(capable) if manifest::js::truthy(capable) => Ok(()),
+        Some(_) => Err(Failure::new("Bhyve not supported")),
+    }
+}
+
+/// Those of `names` (datasets and snapshots) that exist, in one run of zfs.
+fn existing(root: &Root, names: &[String]) -> Result<BTreeSet<String>, Failure> {
+    let output = zfs::tool(root)
+        .args(["list", "-H", "-p", "-o", "name", "-t", "all"])
+        .args(names)
+        .output()?;
+    // A missing one makes zfs fail after it has listed the others.
+    Ok(output.text().lines().map(str::to_owned).collect())
+}
+
+/// The block size for blank volumes of a pool: larger where all its disks have 4 KiB sectors and are in a RAID-Z, which
+/// would waste space with small blocks.
+pub fn block_size(root: &Root, pool: &str) -> Result<u64, Failure> {
+    const LARGE: u64 = 32 * 1024;
+    let text = root.tool("/usr/sbin/zdb").args(["-C", pool]).text()?;
+    let large_sectors = text.contains("ashift: 12") && !text.contains("ashift: 9");
+    Ok(if large_sectors && text.contains("type: 'raidz'") { LARGE } else { create::BLOCK_SIZE })
+}
+
+/// Whether an image's own description says that it does not read `/root/zoneconfig`.
+fn no_zoneconfig(root: &Root, zone_root: &str) -> Result<bool, Failure> {
+    if !root.path(zone_root).is_dir() {
+        return Ok(false);
+    }
+    let files = gz::zone_files::ZoneRoot::new(root, zone_root);
+    let Some(text) = files.read("/var/zoneinit/zoneinit.json")? else { return Ok(false) };
+    let about: Value = serde_json::from_str(&text).map_err(|error| {
+        Failure::new(format!("{zone_root}/var/zoneinit/zoneinit.json: {error}"))
+    })?;
+    let features = about.get("features");
+    Ok(features.is_some_and(|f| !f.get("zoneconfig").is_some_and(manifest::js::truthy)))
+}
+
+/// Milliseconds since the epoch.
+pub fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,105 @@
+//! The plan of `vmadm start`, and what it shares with create and reboot.
+
+use gz::plan::{OnFailure, Plan, Step, ZoneFile};
+use manifest::{Brand, json};
+use serde_json::{Value, json};
+
+use super::create::change;
+use super::{ConfigFiles, Object, flag, startvm, text};
+
+/// Options of one start only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// Boot order and the like (`order=cd,once=d`).
+    pub boot: Option<String>,
+    /// Disks for this start, such as an installation medium: path, model, medium (`cdrom` or `disk`).
+    pub disks: Vec<(String, String, String)>,
+}
+
+/// Plans the start of a VM that is stopped.
+pub fn plan(vm: &Object, brand: Brand, extra: &Extra) -> Result<Plan, String> {
+    let mut plan = Plan::new("start", text(vm, "uuid"), OnFailure::Keep);
+    docker_restarts(&mut plan.steps, vm);
+    boot(&mut plan.steps, vm, brand, extra, None)?;
+    Ok(plan)
+}
+
+/// Boots a zone that is installed and has it booted with the system from now on. With `provisioned_by` (milliseconds
+/// since the epoch) it is a new one that is waited for.
+pub(super) fn boot(
+    steps: &mut Vec<Step>,
+    vm: &Object,
+    brand: Brand,
+    extra: &Extra,
+    provisioned_by: Option<u64>,
+) -> Result<(), String> {
+    let uuid = text(vm, "uuid");
+    let zonepath = text(vm, "zonepath");
+    if brand.vm_type().is_hvm() {
+        guest_files(steps, vm, zonepath, extra)?;
+    }
+    steps.push(Step::Boot { uuid: uuid.to_owned() });
+    if let Some(deadline_ms) = provisioned_by {
+        steps.push(Step::AwaitProvisioned {
+            uuid: uuid.to_owned(),
+            zonepath: zonepath.to_owned(),
+            deadline_ms,
+            by_guest: brand.features().wait_for_hwsetup,
+        });
+        steps.push(change(uuid, "remove attr name=transition"));
+    }
+    if boots_with_system(vm) {
+        steps.push(set_autoboot(uuid, brand, true));
+    }
+    if flag(vm, "never_booted") {
+        steps.push(change(uuid, "remove attr name=never-booted"));
+    }
+    Ok(())
+}
+
+/// A docker zone without a restart policy is not started again by itself.
+fn boots_with_system(vm: &Object) -> bool {
+    let policy = vm
+        .get("internal_metadata")
+        .and_then(|metadata| metadata.get("docker:restartpolicy"))
+        .is_some_and(manifest::js::truthy);
+    !flag(vm, "docker") || policy || !vm.contains_key("internal_metadata")
+}
+
+/// Sets whether the zone is booted with the system.
+pub(super) fn set_autoboot(uuid: &str, brand: Brand, value: bool) -> Step {
+    if brand.features().use_vmadmd {
+        change(uuid, &format!("select attr name=vm-autoboot; set value={value}; end"))
+    } else {
+        change(uuid, &format!("set autoboot={value}"))
+    }
+}
+
+/// A docker zone that the operator starts has not been restarted yet.
+pub(super) fn docker_restarts(steps: &mut Vec<Step>, vm: &Object) {
+    if !flag(vm, "docker") {
+        return;
+    }
+    let old = ConfigFiles::of(vm);
+    let mut new = old.clone();
+    new.internal_metadata.insert("docker:restartcount".to_owned(), 0.into());
+    steps.extend(new.update(&old, text(vm, "zonepath")));
+}
+
+/// The script that runs the virtual machine, and the metadata its agent reads before there is a service for it.
+fn guest_files(
+    steps: &mut Vec<Step>,
+    vm: &Object,
+    zonepath: &str,
+    extra: &Extra,
+) -> Result<(), String> {
+    let metadata = vm.get("internal_metadata").cloned().unwrap_or_else(|| json!({}));
+    let metadata = json::pretty(&json!({ "internal_metadata": metadata })) + "\n";
+    let mut write = |path: &str, text: String, mode: u32| {
+        let file = ZoneFile { root: format!("{zonepath}/root"), path: path.to_owned() };
+        steps.push(Step::WriteZoneFile { file, text, mode });
+    };
+    write("/startvm", startvm::script(&Value::Object(vm.clone()), extra)?, 0o755);
+    write("/tmp/vm.metadata", metadata, 0o644);
+    Ok(())
+}

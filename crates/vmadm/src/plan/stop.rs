@@ -1,0 +1,95 @@
+//! The plans of `vmadm stop`.
+
+use gz::plan::{OnFailure, Plan, Step};
+use manifest::Brand;
+use manifest::brand::Shutdown;
+use serde_json::Value;
+
+use super::start::set_autoboot;
+use super::{Object, flag, text};
+
+/// Seconds that a zone may take to shut down before it is halted.
+const SHUTDOWN_LIMIT: u64 = 60;
+/// Seconds that a docker zone's init has after SIGTERM.
+const DOCKER_LIMIT: u64 = 10;
+/// Seconds that a guest system has to power down.
+const GUEST_LIMIT: u64 = 180;
+
+/// Plans the stop of a running VM, `timeout` in seconds.
+pub fn plan(vm: &Object, brand: Brand, timeout: Option<u64>) -> Result<Plan, String> {
+    let uuid = text(vm, "uuid");
+    let mut plan = Plan::new("stop", uuid, OnFailure::Keep);
+    plan.steps.push(set_autoboot(uuid, brand, false));
+    stop(&mut plan.steps, vm, brand, timeout)?;
+    Ok(plan)
+}
+
+/// Brings a running VM down.
+pub(super) fn stop(
+    steps: &mut Vec<Step>,
+    vm: &Object,
+    brand: Brand,
+    timeout: Option<u64>,
+) -> Result<(), String> {
+    let uuid = text(vm, "uuid").to_owned();
+    let terminate = |seconds: u64, kill: bool| Step::TerminateInit {
+        uuid: uuid.clone(),
+        pid: vm
+            .get("pid")
+            .and_then(Value::as_i64)
+            .and_then(|pid| i32::try_from(pid).ok())
+            .unwrap_or(-1),
+        seconds,
+        kill,
+    };
+    if flag(vm, "docker") {
+        steps.push(terminate(timeout.unwrap_or(DOCKER_LIMIT), true));
+        return Ok(());
+    }
+    match brand.features().shutdown {
+        Shutdown::Acpi => steps.push(terminate(timeout.unwrap_or(GUEST_LIMIT), false)),
+        Shutdown::Vmadmd => {
+            steps.push(Step::PowerDown {
+                uuid: uuid.clone(),
+                zonepath: text(vm, "zonepath").to_owned(),
+                seconds: timeout.unwrap_or(GUEST_LIMIT),
+            });
+        }
+        Shutdown::InZone { halt, .. } => {
+            if timeout.is_some() {
+                return Err(
+                    "Timeout option is only supported for bhyve, KVM and docker containers.".into(),
+                );
+            }
+            steps.push(login(vm, halt));
+            steps.push(Step::AwaitState {
+                uuid: uuid.clone(),
+                states: vec!["installed".to_owned()],
+                seconds: SHUTDOWN_LIMIT,
+                or_halt: true,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A command in the zone. Its failure does not count: what does is whether the zone goes down.
+pub(super) fn login(vm: &Object, command: &[&str]) -> Step {
+    Step::Login {
+        zone: text(vm, "zonename").to_owned(),
+        command: command.iter().map(|&word| word.to_owned()).collect(),
+        required: false,
+    }
+}
+
+/// Plans a stop by force, whatever the state.
+pub fn halt(vm: &Object, brand: Brand) -> Plan {
+    let uuid = text(vm, "uuid");
+    let mut plan = Plan::new("stop", uuid, OnFailure::Keep);
+    plan.steps.push(Step::Halt { uuid: uuid.to_owned() });
+    plan.steps.push(set_autoboot(uuid, brand, false));
+    if text(vm, "state") == "stopping" {
+        plan.steps.push(super::create::change(uuid, "remove attr name=transition"));
+    }
+    plan
+}

@@ -1,0 +1,118 @@
+//! `vmadm stop` and `vmadm reboot`.
+
+use gz::inventory::Fields;
+use gz::{Root, zoneadm};
+use manifest::Brand;
+
+use crate::change;
+use crate::cli::options::{Kind, Syntax};
+use crate::cli::{Call, Failure, Outcome};
+use crate::commands::Command;
+use crate::plan::{Object, reboot, stop};
+
+const SYNTAX: Syntax = Syntax {
+    types: &[("timeout", Kind::Number), ("force", Kind::Flag)],
+    shorts: &[("t", &["--timeout"]), ("F", &["--force", "true"])],
+};
+
+pub const STOP: Command = Command { names: &["stop", "halt"], syntax: SYNTAX, run: run_stop };
+pub const REBOOT: Command = Command { names: &["reboot"], syntax: SYNTAX, run: run_reboot };
+
+const FIELDS: [&str; 12] = [
+    "autoboot",
+    "brand",
+    "docker",
+    "internal_metadata",
+    "nics",
+    "pid",
+    "state",
+    "transition",
+    "uuid",
+    "zone_state",
+    "zoneid",
+    "zonepath",
+];
+
+fn run_stop(mut call: Call) -> Outcome {
+    let uuid = call.uuid()?;
+    let force = call.options.flag("force") == Some(true);
+    let root = &call.root;
+    let _lock = change::begin(root, &uuid)?;
+    let (vm, brand) = load(root, &uuid, force)?;
+    let state = state(&vm).to_owned();
+    let not_running = || format!("VM {uuid} is already not 'running' (currently: {state})");
+    if force {
+        let up = zoneadm::find(root, &uuid)?.is_some_and(|zone| {
+            !matches!(zone.state.as_str(), "installed" | "configured" | "incomplete")
+        });
+        if !up {
+            return Err(Failure::new(format!("first of 1 error: {}", not_running())));
+        }
+        change::execute(root, &stop::halt(&vm, brand))?;
+    } else {
+        if state != "running" {
+            return Ok(Some(not_running()));
+        }
+        let timeout = call.options.number("timeout").filter(|seconds| *seconds >= 1.0);
+        let timeout = timeout.map(|seconds| seconds as u64);
+        let plan = stop::plan(&vm, brand, timeout).map_err(Failure::new)?;
+        change::execute(root, &plan)?;
+    }
+    Ok(Some(format!("Successfully completed stop for VM {uuid}")))
+}
+
+fn run_reboot(mut call: Call) -> Outcome {
+    let uuid = call.uuid()?;
+    let force = call.options.flag("force") == Some(true);
+    let root = &call.root;
+    let _lock = change::begin(root, &uuid)?;
+    let (vm, brand) = load(root, &uuid, true)?;
+    let state = state(&vm);
+    let plan = if force {
+        if state != "running" {
+            return Err(Failure::new(format!(
+                "Cannot reset vm from state \"{state}\", must be \"running\"."
+            )));
+        }
+        reboot::reset(&vm)
+    } else {
+        let docker = vm.get("docker").is_some_and(|docker| docker == true);
+        if state != "running" && !(docker && state == "stopped") {
+            return Err(Failure::new(format!(
+                "Cannot reboot vm from state \"{state}\", must be \"running\""
+            )));
+        }
+        check_nic_tags(root, &vm)?;
+        let (vm, brand) = if brand.vm_type().is_hvm() { whole(root, &uuid)? } else { (vm, brand) };
+        reboot::plan(&vm, brand).map_err(Failure::new)?
+    };
+    change::execute(root, &plan)?;
+    Ok(Some(format!("Successfully completed reboot for VM {uuid}")))
+}
+
+fn check_nic_tags(root: &Root, vm: &Object) -> Result<(), Failure> {
+    change::check_nic_tags(root, vm).map_err(|error| match error {
+        Failure::Failed(message) => Failure::new(format!("Cannot reboot vm: {message}")),
+        other => other,
+    })
+}
+
+fn state(vm: &Object) -> &str {
+    vm.get("state").and_then(|state| state.as_str()).unwrap_or_default()
+}
+
+/// A missing VM is reported in two ways, and scripts match on both.
+fn load(root: &Root, uuid: &str, by_service: bool) -> Result<(Object, Brand), Failure> {
+    change::load(root, uuid, &Fields::of(FIELDS))?.ok_or_else(|| {
+        Failure::new(match by_service {
+            true => "bad statusCode: 404".to_owned(),
+            false => format!("VM {uuid} not found"),
+        })
+    })
+}
+
+/// Everything about a virtual machine: its start script names most of it.
+fn whole(root: &Root, uuid: &str) -> Result<(Object, Brand), Failure> {
+    change::load(root, uuid, &Fields::all())?
+        .ok_or_else(|| Failure::new(format!("VM {uuid} not found")))
+}
