@@ -68,6 +68,11 @@ const SMARTOS_TOOLS: &[(&str, &[&str])] = &[
     ("usr/lib/brand/kvm", &["kinstall"]),
 ];
 
+/// Installed brands of each platform.
+const SMARTOS_BRANDS: &[&str] = &["bhyve", "builder", "joyent", "joyent-minimal", "kvm", "lx"];
+const OMNIOS_BRANDS: &[&str] =
+    &["bhyve", "illumos", "ipkg", "kvm", "lipkg", "lx", "pkgsrc", "sparse"];
+
 /// Directories that are there from the start.
 const DIRECTORIES: &[&str] = &[
     "dev",
@@ -104,6 +109,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let ctx = Ctx::new(&dir, "gzsim");
     link_tools(&ctx, options)?;
+    install_brands(&ctx, options.platform)?;
     files::write(&ctx, options.platform, options.fixture)?;
     let pool = options.pool.as_deref().unwrap_or(match options.platform {
         Platform::SmartOs => "zones",
@@ -136,6 +142,20 @@ fn link_tools(ctx: &Ctx, options: &Options) -> Result<()> {
     }
     if let Some(zfs) = &options.zfs {
         real_zfs::set(ctx, zfs)?;
+    }
+    Ok(())
+}
+
+/// zonecfg(8) takes a brand for installed where it has this file.
+fn install_brands(ctx: &Ctx, platform: Platform) -> Result<()> {
+    let brands = match platform {
+        Platform::SmartOs => SMARTOS_BRANDS,
+        Platform::OmniOs => OMNIOS_BRANDS,
+    };
+    for brand in brands {
+        let directory = ctx.path("usr/lib/brand").join(brand);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join("config.xml"), format!("<brand name=\"{brand}\"/>\n"))?;
     }
     Ok(())
 }
