@@ -62,13 +62,18 @@ pub fn halt(root: &Root, uuid: &str) -> Result<bool> {
 /// Uninstalls a zone: its dataset goes, and all below it. One that is not installed is fine.
 pub fn uninstall(root: &Root, uuid: &str) -> Result<()> {
     match tool(root).args(["-u", uuid, "uninstall", "-F"]).run() {
-        Err(error) if is_absent(&error) || error.stderr().contains("must be installed") => Ok(()),
+        Err(error) if is_absent(&error) || is_not_installed(&error) => Ok(()),
         other => other.map(drop),
     }
 }
 
 fn is_absent(error: &Error) -> bool {
     crate::zonecfg::is_absent(error.stderr())
+}
+
+fn is_not_installed(error: &Error) -> bool {
+    let stderr = error.stderr();
+    stderr.contains("must be installed") || stderr.contains("is already in state 'configured'")
 }
 
 fn is_not_up(error: &Error) -> bool {

@@ -39,7 +39,7 @@ pub fn delete(root: &Root, uuid: &str) -> Result<()> {
 /// Whether a message says that the zone does not exist.
 pub(crate) fn is_absent(stderr: &str) -> bool {
     let stderr = stderr.to_ascii_lowercase();
-    ["no such zone", "no zone with uuid", "no zone specified"]
+    ["no such zone", "no zone with uuid", "no zone specified", "bogus zone name"]
         .iter()
         .any(|words| stderr.contains(words))
 }

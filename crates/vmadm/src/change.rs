@@ -12,7 +12,7 @@ use crate::cli::Failure;
 use crate::plan::Object;
 
 /// How long a command waits for another one on the same VM.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Takes the VM's lock for the whole of a command, and finishes or undoes what an earlier one left when it was cut off.
 pub fn begin(root: &Root, uuid: &str) -> Result<Lock, Failure> {
@@ -44,9 +44,18 @@ pub fn failure(failed: plan::Failed) -> Failure {
 fn describe(error: &gz::Error) -> String {
     match error {
         gz::Error::Failed { command, stderr, .. } => {
-            format!("Command failed: {command}\n{stderr}\n")
+            format!("Command failed: {}{command}\n{stderr}\n", directory(command))
         }
         other => other.to_string(),
+    }
+}
+
+/// Where a command's tool is, as the original names it: all but zonecfg by their path.
+fn directory(command: &str) -> &'static str {
+    match command.split(' ').next() {
+        Some("zonecfg") => "",
+        Some("prctl" | "rsync" | "nictagadm" | "sysinfo") => "/usr/bin/",
+        _ => "/usr/sbin/",
     }
 }
 
@@ -76,4 +85,12 @@ pub fn check_nic_tags(root: &Root, vm: &Object) -> Result<(), Failure> {
     let lines: Vec<String> =
         missing.iter().map(|tag| format!("Invalid nic tag \"{tag}\"")).collect();
     Err(Failure::new(lines.join("\n")))
+}
+
+/// A failure with words before its message; wrong usage stays as it is.
+pub fn prefixed(failure: Failure, before: &str) -> Failure {
+    match failure {
+        Failure::Failed(message) => Failure::Failed(format!("{before}{message}")),
+        Failure::Usage(message) => Failure::Usage(message),
+    }
 }

@@ -13,10 +13,8 @@ pub const COMMAND: Command = Command { names: &["delete", "destroy"], syntax: Sy
 
 fn run(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
-    delete(&call.root, &uuid).map_err(|error| match error {
-        Failure::Failed(message) => Failure::new(format!("Failed to delete VM {uuid}: {message}")),
-        other => other,
-    })?;
+    delete(&call.root, &uuid)
+        .map_err(|error| change::prefixed(error, &format!("Failed to delete VM {uuid}: ")))?;
     Ok(Some(format!("Successfully deleted VM {uuid}")))
 }
 

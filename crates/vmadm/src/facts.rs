@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gz::inventory::{Fields, Inventory};
 use gz::{Root, images, nictagadm, zfs};
 use manifest::facts::{ImageFacts, NicTag};
-use manifest::{Facts, Payload, VmObject};
+use manifest::{Facts, Payload};
 use serde_json::Value;
 
 use crate::cli::Failure;
@@ -49,7 +49,7 @@ pub fn for_checks(
         let fields = Fields::of(["uuid", "state", "zone_state", "nics", "vnc_port"]);
         let mut all = Inventory::all(root)?;
         all.retain(|uuid| uuid != own_uuid);
-        facts.other_vms = all.load(&fields)?.into_iter().map(VmObject::from).collect();
+        facts.other_vms = all.load(&fields)?;
     }
     Ok(facts)
 }

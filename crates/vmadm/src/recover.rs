@@ -11,10 +11,8 @@ pub const COMMAND: Command = Command { names: &["recover"], syntax: Syntax::NONE
 
 /// Of the VM named, or of all.
 fn run(mut call: Call) -> Outcome {
-    let uuids = match call.operands.is_empty() {
-        true => plan::recover_all(&call.root)?,
-        false => vec![call.uuid()?],
-    };
+    let uuids =
+        if call.operands.is_empty() { plan::recover_all(&call.root)? } else { vec![call.uuid()?] };
     let mut failed = Vec::new();
     for uuid in uuids {
         // Taking the lock recovers.

@@ -18,11 +18,8 @@ pub const COMMAND: Command = Command { names: &["start", "boot"], syntax: Syntax
 fn run(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
     let extra = parse_extra(std::mem::take(&mut call.operands))?;
-    let fail = |error: Failure| match error {
-        Failure::Failed(message) => Failure::new(format!("Unable to start VM {uuid}: {message}")),
-        other => other,
-    };
-    start(&call.root, &uuid, &extra).map_err(fail)
+    start(&call.root, &uuid, &extra)
+        .map_err(|error| change::prefixed(error, &format!("Unable to start VM {uuid}: ")))
 }
 
 fn start(root: &Root, uuid: &str, extra: &Extra) -> Outcome {

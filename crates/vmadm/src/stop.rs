@@ -51,6 +51,7 @@ fn run_stop(mut call: Call) -> Outcome {
         change::execute(root, &stop::halt(&vm, brand))?;
     } else {
         if state != "running" {
+            change::execute(root, &stop::stay_down(&vm, brand))?;
             return Ok(Some(not_running()));
         }
         let timeout = call.options.number("timeout").filter(|seconds| *seconds >= 1.0);
@@ -91,10 +92,7 @@ fn run_reboot(mut call: Call) -> Outcome {
 }
 
 fn check_nic_tags(root: &Root, vm: &Object) -> Result<(), Failure> {
-    change::check_nic_tags(root, vm).map_err(|error| match error {
-        Failure::Failed(message) => Failure::new(format!("Cannot reboot vm: {message}")),
-        other => other,
-    })
+    change::check_nic_tags(root, vm).map_err(|error| change::prefixed(error, "Cannot reboot vm: "))
 }
 
 fn state(vm: &Object) -> &str {
@@ -104,9 +102,10 @@ fn state(vm: &Object) -> &str {
 /// A missing VM is reported in two ways, and scripts match on both.
 fn load(root: &Root, uuid: &str, by_service: bool) -> Result<(Object, Brand), Failure> {
     change::load(root, uuid, &Fields::of(FIELDS))?.ok_or_else(|| {
-        Failure::new(match by_service {
-            true => "bad statusCode: 404".to_owned(),
-            false => format!("VM {uuid} not found"),
+        Failure::new(if by_service {
+            "bad statusCode: 404".to_owned()
+        } else {
+            format!("VM {uuid} not found")
         })
     })
 }

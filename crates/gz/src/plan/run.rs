@@ -120,7 +120,14 @@ impl Step {
                 }
                 Ok(())
             }
-            Self::TouchZoneFile { file } => ZoneRoot::new(root, &file.root).touch(&file.path),
+            Self::TouchZoneFile { file, directories } => {
+                let zone = ZoneRoot::new(root, &file.root);
+                let parent = file.path.rsplit_once('/').map_or("", |(parent, _)| parent);
+                if *directories || zone.is_directory(parent)? {
+                    zone.touch(&file.path)?;
+                }
+                Ok(())
+            }
             Self::RemoveZoneFiles { root: zone, paths } => {
                 let zone = ZoneRoot::new(root, zone);
                 paths.iter().try_for_each(|path| zone.remove(path))

@@ -121,7 +121,7 @@ impl fmt::Display for Step {
             S::PrependZoneFile { root, paths, .. } => {
                 write!(f, "prepend a note to the first of {} in {root}", paths.join(", "))
             }
-            S::TouchZoneFile { file } => write!(f, "touch {}{}", file.root, file.path),
+            S::TouchZoneFile { file, .. } => write!(f, "touch {}{}", file.root, file.path),
             S::RemoveZoneFiles { root, paths } => write!(f, "remove {} in {root}", paths.join(" ")),
             S::SetServiceProperty { root, service, property, value } => {
                 write!(f, "svccfg -s {service} setprop {property} = {value} (in {root})")

@@ -101,8 +101,9 @@ pub enum Step {
     WriteZoneFile { file: ZoneFile, text: String, mode: u32 },
     /// Puts text before the first of `files` that exists.
     PrependZoneFile { root: String, paths: Vec<String>, text: String },
-    /// Makes sure that a zone has a plain file to mount something over: a link in its place goes.
-    TouchZoneFile { file: ZoneFile },
+    /// Makes sure that a zone has a plain file, to mount something over for one: a link in its place goes. Without
+    /// `directories` nothing is done where its directory does not exist.
+    TouchZoneFile { file: ZoneFile, directories: bool },
     /// Removes files below a zone's root. `*` in the last component stands for any text.
     RemoveZoneFiles { root: String, paths: Vec<String> },
     /// `svccfg setprop` in the repository of a zone that is not running.

@@ -26,7 +26,11 @@ struct Image {
 const ZONE_FILES: &[(&str, &str)] =
     &[("root/root/zoneinit.d/11-files.sh", "#11\n"), ("root/etc/release", "SmartOS x86_64\n")];
 
-const LINUX_FILES: &[(&str, &str)] = &[("root/etc/os-release", "ID=linux\n")];
+const LINUX_FILES: &[(&str, &str)] = &[
+    ("root/etc/os-release", "ID=linux\n"),
+    ("root/etc/hosts", "127.0.0.1\tlocalhost\n"),
+    ("root/etc/resolv.conf", ""),
+];
 
 fn nothing() -> Value {
     json!({})

@@ -89,7 +89,11 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
     plan.steps.push(change(&uuid, "remove attr name=provisioning"));
     if boots {
         let vm = vm_object(&payload, &zonepath, facts);
-        let wait = (!flag(&payload, "nowait")).then_some(expiry);
+        let wait = if flag(&payload, "nowait") {
+            start::NewVm::Unawaited
+        } else {
+            start::NewVm::Awaited(expiry)
+        };
         start::boot(&mut plan.steps, &vm, brand, &start::Extra::default(), wait)?;
     }
     Ok(plan)
@@ -310,7 +314,7 @@ fn first_boot(steps: &mut Vec<Step>, payload: &Object, brand: Brand, root: &str,
         steps.extend(zone_files::clean(root, features.zoneinit));
     }
     if features.zoneinit && !facts.no_zoneconfig {
-        steps.extend(zone_files::zoneconfig(payload, root));
+        steps.push(zone_files::zoneconfig(payload, root));
     }
     if features.write_zone_netfiles {
         steps.extend(zone_files::network(payload, root));

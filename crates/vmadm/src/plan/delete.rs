@@ -16,9 +16,8 @@ pub fn plan(vm: &Object) -> Result<Plan, String> {
     }
     let uuid = text(vm, "uuid");
     let mut plan = Plan::new("delete", uuid, OnFailure::Finish);
-    if vm.get("autoboot").is_some_and(|autoboot| autoboot != &Value::Bool(false)) {
-        plan.steps.push(change(uuid, "set autoboot=false"));
-    }
+    // What is half gone must not come up when the system does.
+    plan.steps.push(change(uuid, "set autoboot=false"));
     let installed = !matches!(text(vm, "zone_state"), "configured" | "");
     if installed {
         plan.steps.push(Step::Halt { uuid: uuid.to_owned() });

@@ -103,12 +103,6 @@ pub(super) fn with_own_reservation(payload: &Object) -> Vec<String> {
         .collect()
 }
 
-/// The number of a disk's volume (`…/disk3`).
-pub(super) fn number(path: &str) -> Option<u64> {
-    let digits = path.rfind("disk")? + "disk".len();
-    path[digits..].parse().ok()
-}
-
 /// Adds the volume that holds cloud-init's data to a new VM whose image reads it from there.
 pub(super) fn add_cloud_init(payload: &mut Object) {
     let metadata = payload.get("internal_metadata").and_then(Value::as_object);

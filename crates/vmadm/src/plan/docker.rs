@@ -29,7 +29,10 @@ pub(super) fn host_files(vm: &Object, zonepath: &str) -> Result<(Vec<Step>, Vec<
     let mut filesystems = Vec::new();
     for file in files(vm)? {
         let root = format!("{zonepath}/root");
-        steps.push(Step::TouchZoneFile { file: ZoneFile { root, path: file.target.clone() } });
+        steps.push(Step::TouchZoneFile {
+            file: ZoneFile { root, path: file.target.clone() },
+            directories: true,
+        });
         let source = format!("{zonepath}/config/{}", file.name);
         steps.push(Step::WriteFile { path: source.clone(), text: file.text, mode: 0o644 });
         filesystems.push(

@@ -38,7 +38,7 @@ pub fn plan(vm: &Object, brand: Brand) -> Result<Plan, String> {
     let mut stopped = vm.clone();
     stopped.insert("state".into(), "stopped".into());
     stopped.insert("zone_state".into(), "installed".into());
-    start::boot(&mut plan.steps, &stopped, brand, &Extra::default(), None)?;
+    start::boot(&mut plan.steps, &stopped, brand, &Extra::default(), start::NewVm::No)?;
     Ok(plan)
 }
 

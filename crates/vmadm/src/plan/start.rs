@@ -20,18 +20,27 @@ pub struct Extra {
 pub fn plan(vm: &Object, brand: Brand, extra: &Extra) -> Result<Plan, String> {
     let mut plan = Plan::new("start", text(vm, "uuid"), OnFailure::Keep);
     docker_restarts(&mut plan.steps, vm);
-    boot(&mut plan.steps, vm, brand, extra, None)?;
+    boot(&mut plan.steps, vm, brand, extra, NewVm::No)?;
     Ok(plan)
 }
 
-/// Boots a zone that is installed and has it booted with the system from now on. With `provisioned_by` (milliseconds
-/// since the epoch) it is a new one that is waited for.
+/// Whether a VM that is booted is a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NewVm {
+    No,
+    /// It sets itself up in its own time.
+    Unawaited,
+    /// It is waited for until it has set itself up, at most until then (milliseconds since the epoch).
+    Awaited(u64),
+}
+
+/// Boots a zone that is installed and has it booted with the system from now on.
 pub(super) fn boot(
     steps: &mut Vec<Step>,
     vm: &Object,
     brand: Brand,
     extra: &Extra,
-    provisioned_by: Option<u64>,
+    new: NewVm,
 ) -> Result<(), String> {
     let uuid = text(vm, "uuid");
     let zonepath = text(vm, "zonepath");
@@ -39,13 +48,15 @@ pub(super) fn boot(
         guest_files(steps, vm, zonepath, extra)?;
     }
     steps.push(Step::Boot { uuid: uuid.to_owned() });
-    if let Some(deadline_ms) = provisioned_by {
+    if let NewVm::Awaited(deadline_ms) = new {
         steps.push(Step::AwaitProvisioned {
             uuid: uuid.to_owned(),
             zonepath: zonepath.to_owned(),
             deadline_ms,
             by_guest: brand.features().wait_for_hwsetup,
         });
+    }
+    if new != NewVm::No {
         steps.push(change(uuid, "remove attr name=transition"));
     }
     if boots_with_system(vm) {

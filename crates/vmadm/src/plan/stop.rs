@@ -21,7 +21,19 @@ pub fn plan(vm: &Object, brand: Brand, timeout: Option<u64>) -> Result<Plan, Str
     let mut plan = Plan::new("stop", uuid, OnFailure::Keep);
     plan.steps.push(set_autoboot(uuid, brand, false));
     stop(&mut plan.steps, vm, brand, timeout)?;
+    if !flag(vm, "docker") && brand != Brand::Bhyve {
+        // Somebody may have started it anew while it went down.
+        plan.steps.push(set_autoboot(uuid, brand, false));
+    }
     Ok(plan)
+}
+
+/// Plans that a VM which is not running does not come up with the system: whoever stops it wants it stopped.
+pub fn stay_down(vm: &Object, brand: Brand) -> Plan {
+    let uuid = text(vm, "uuid");
+    let mut plan = Plan::new("stop", uuid, OnFailure::Keep);
+    plan.steps.push(set_autoboot(uuid, brand, false));
+    plan
 }
 
 /// Brings a running VM down.

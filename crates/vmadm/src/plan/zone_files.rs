@@ -64,7 +64,7 @@ fn hostname(payload: &Object) -> &str {
 
 /// `/root/zoneconfig`, which zoneinit in older images reads. The original writes `undefined` for addresses, because it
 /// looks for ones without a prefix; here they are the addresses.
-pub(super) fn zoneconfig(payload: &Object, root: &str) -> Vec<Step> {
+pub(super) fn zoneconfig(payload: &Object, root: &str) -> Step {
     let nics: Vec<&Object> = objects(payload, "add_nics").collect();
     let zonename = text(payload, "zonename");
     let mut data = format!(
@@ -99,10 +99,7 @@ pub(super) fn zoneconfig(payload: &Object, root: &str) -> Vec<Step> {
             line(format!("{interface}_NETMASK"), &netmask(prefix));
         }
     }
-    vec![
-        write(root, "/var/svc/log/system-zoneinit:default.log", String::new()),
-        write(root, "/root/zoneconfig", data),
-    ]
+    write(root, "/root/zoneconfig", data)
 }
 
 /// The first IPv4 address of a NIC and its prefix length.
@@ -134,7 +131,10 @@ pub(super) fn clean(root: &str, zoneinit: bool) -> Vec<Step> {
     let paths = paths.into_iter().map(str::to_owned).collect();
     vec![
         Step::RemoveZoneFiles { root: root.to_owned(), paths },
-        write(root, "/var/adm/wtmpx", String::new()),
+        Step::TouchZoneFile {
+            file: ZoneFile { root: root.to_owned(), path: "/var/adm/wtmpx".to_owned() },
+            directories: false,
+        },
     ]
 }
 
