@@ -107,6 +107,7 @@ fn image_facts(pool: String, uuid: String, manifest: &Value) -> ImageFacts {
         image_size: manifest["image_size"].as_i64(),
         bootrom: text(&manifest["requirements"]["bootrom"]),
         cloudinit_datasource: text(&manifest["tags"]["org.smartos:cloudinit_datasource"]),
+        has_requirements: manifest["requirements"].is_object(),
     }
 }
 
