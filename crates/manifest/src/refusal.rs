@@ -7,7 +7,7 @@ use crate::brand::{Brand, Flavour};
 use crate::facts::Facts;
 use crate::json::Compact;
 use crate::payload::Payload;
-use crate::validate::{Invalid, explain};
+use crate::validate::{Explanation, Invalid, explain};
 
 /// A payload that create, receive or update refuses. Displayed, it is the message that SmartOS's vmadm prints.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -29,8 +29,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Lines for people that say what was expected of each bad value. `payload` is the one that was refused.
-    pub fn explain(&self, payload: &Payload, facts: &Facts) -> Vec<String> {
+    /// What was expected of each bad value, for people. `payload` is the one that was refused.
+    pub fn explain(&self, payload: &Payload, facts: &Facts) -> Vec<Explanation> {
         match self {
             Refusal::BadValues(names) => {
                 names.iter().map(|name| explain(name, payload, facts)).collect()

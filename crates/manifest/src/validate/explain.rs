@@ -1,50 +1,89 @@
 //! What a bad value should have been, for people. The names that validation reports are for scripts.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::value::{is_good, is_uuid};
 use crate::facts::Facts;
 use crate::fields::Fields;
-use crate::json::{Compact, type_name};
+use crate::json::{Compact, Position, Step, locate, type_name};
 use crate::payload::Payload;
 use crate::properties::{self, ElementRule, Kind, Property};
 
 /// Values are shown up to this many characters.
 const SHOWN: usize = 60;
 
-/// One line on the bad value that validation reported as `name`: what was expected and what was found.
-pub fn explain(name: &str, payload: &Payload, facts: &Facts) -> String {
-    if let Some(line) = explain_indexed(name, payload) {
-        return line;
+/// What was expected of a bad value and what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Where the value is in the payload; empty if it is not there.
+    pub path: Vec<Step>,
+    /// One line, without the place.
+    pub text: String,
+}
+
+impl Explanation {
+    /// The line with the place of the value in the JSON `text` of `file`, where the value is.
+    pub fn at(&self, text: &[u8], file: &str) -> String {
+        match locate(text, &self.path).filter(|_| !self.path.is_empty()) {
+            Some(Position { line, column }) => format!("{file}:{line}:{column}: {}", self.text),
+            None => format!("{file}: {}", self.text),
+        }
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What was expected of the bad value that validation reported as `name`, and what was found.
+pub fn explain(name: &str, payload: &Payload, facts: &Facts) -> Explanation {
+    if let Some(explanation) = explain_indexed(name, payload) {
+        return explanation;
     }
     let Some(property) = properties::find(name) else {
-        return format!("{name}: not acceptable");
+        return Explanation { path: Vec::new(), text: format!("{name}: {}", beyond_type(name)) };
     };
-    let bad = candidates(name, payload).into_iter().find(|value| !is_good(property, value, facts));
-    match bad {
-        Some(value) => format!("{name}: expected {}, found {}", expected(property), found(value)),
+    let mut candidates = candidates(name, payload);
+    let bad = candidates.iter().position(|(_, value)| !is_good(property, value, facts));
+    let text = match bad {
+        Some(at) => {
+            let found = found(candidates[at].1);
+            format!("{name}: expected {}, found {found}", expected(property))
+        }
         None => format!("{name}: {}", beyond_type(name)),
-    }
+    };
+    let at = bad.unwrap_or_default();
+    let path = if at < candidates.len() { candidates.swap_remove(at).0 } else { Vec::new() };
+    Explanation { path, text }
 }
 
 /// The values that a name can mean: the property's, or those in each element.
-fn candidates<'a>(name: &str, payload: &'a Payload) -> Vec<&'a Value> {
+fn candidates<'a>(name: &str, payload: &'a Payload) -> Vec<(Vec<Step>, &'a Value)> {
+    let key = |name: &str| Step::Key(name.to_owned());
     let Some((array, member)) = name.split_once(".*.") else {
-        return payload.value(name).into_iter().collect();
+        return payload.value(name).map(|value| (vec![key(name)], value)).into_iter().collect();
     };
-    ["", "add_", "update_"]
-        .iter()
-        .flat_map(|prefix| payload.array(&format!("{prefix}{array}")))
-        .filter_map(|element| element.get(member))
-        .collect()
+    let mut candidates = Vec::new();
+    for prefix in ["", "add_", "update_"] {
+        let array = format!("{prefix}{array}");
+        for (index, element) in payload.array(&array).iter().enumerate() {
+            if let Some(value) = element.get(member) {
+                candidates.push((vec![key(&array), Step::Index(index), key(member)], value));
+            }
+        }
+    }
+    candidates
 }
 
 /// Names such as `disks.0.image_uuid`, for rules between the members of an element.
-fn explain_indexed(name: &str, payload: &Payload) -> Option<String> {
+fn explain_indexed(name: &str, payload: &Payload) -> Option<Explanation> {
     let mut parts = name.splitn(3, '.');
-    let (array, index, member) = (parts.next()?, parts.next()?, parts.next()?);
-    let element = payload.array(array).get(index.parse::<usize>().ok()?)?;
-    let value = element.get(member)?;
+    let (array, index, member) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
+    let value = payload.array(array).get::<usize>(index)?.get(member)?;
     let rule = match member {
         "image_uuid" if value.as_str().is_some_and(is_uuid) => {
             "no image of type zvol with this UUID is installed in the disk's pool"
@@ -59,7 +98,8 @@ fn explain_indexed(name: &str, payload: &Payload) -> Option<String> {
         "model" => "expected \"passthru\"",
         _ => return None,
     };
-    Some(format!("{name}: {rule}, found {}", found(value)))
+    let path = vec![Step::Key(array.to_owned()), Step::Index(index), Step::Key(member.to_owned())];
+    Some(Explanation { path, text: format!("{name}: {rule}, found {}", found(value)) })
 }
 
 /// Why a value of the right type can still be bad.
@@ -129,7 +169,7 @@ mod tests {
 
     fn explained(name: &str, payload: Value) -> String {
         let payload: Payload = serde_json::from_value(payload).unwrap_or_default();
-        explain(name, &payload, &Facts::default())
+        explain(name, &payload, &Facts::default()).to_string()
     }
 
     #[test]
@@ -158,5 +198,21 @@ mod tests {
         assert!(explained("disks.0.image_uuid", disk).contains("no image of type zvol"));
         assert!(explained("bootrom", json!({"bootrom": "bios"})).contains("boot disk"));
         assert!(explained("disks.9.size", json!({})).contains("not acceptable"));
+    }
+
+    #[test]
+    fn places_are_those_of_the_text() {
+        let text = b"{\n  \"quota\": -1,\n  \"nics\": [{},\n    {\"mtu\": 5}]\n}";
+        let payload: Payload = serde_json::from_slice(text).unwrap_or_default();
+        let at = |name| explain(name, &payload, &Facts::default()).at(text, "vm.json");
+        assert_eq!(at("quota"), "vm.json:2:12: quota: expected an integer of at least 0, found -1");
+        assert_eq!(
+            at("nics.*.mtu"),
+            "vm.json:4:13: nics.*.mtu: expected an integer from 576 to 9000, found 5"
+        );
+        assert_eq!(
+            at("image_uuid"),
+            "vm.json: image_uuid: no image of a type that this brand takes is installed under this UUID"
+        );
     }
 }

@@ -20,7 +20,7 @@ mod images;
 pub mod value;
 
 pub use devices::{PciSlot, parse_pci_slot};
-pub use explain::explain;
+pub use explain::{Explanation, explain};
 
 /// A payload that validation refuses.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,7 @@
 //! Reading JSON with errors that say where, and writing it as SmartOS's tools do.
 
+mod locate;
+
 use std::fmt;
 use std::io;
 
@@ -10,6 +12,8 @@ use thiserror::Error;
 
 use crate::fields::Object;
 use crate::js;
+
+pub use locate::{Position, Step, locate};
 
 /// A text that is not JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
