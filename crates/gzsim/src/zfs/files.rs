@@ -98,6 +98,9 @@ pub fn extents(file: &File, len: u64) -> io::Result<Vec<(u64, u64)>> {
     Ok(found)
 }
 
+/// What a directory counts for: what it takes on the disk of the host says nothing.
+const DIRECTORY: u64 = 512;
+
 /// What a tree occupies, and how much of that was written after a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -110,26 +113,28 @@ pub struct Usage {
 /// Files that vanish meanwhile are not counted.
 pub fn usage(path: &Path, skip: &HashSet<PathBuf>, since: i128) -> Usage {
     let mut sum = Usage::default();
-    match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => add_directory(path, skip, since, &mut sum),
-        Ok(meta) => add_inode(&meta, since, &mut sum),
-        Err(_) => {}
+    if let Ok(entries) = fs::read_dir(path) {
+        add_entries(entries, skip, since, &mut sum);
+    } else if let Ok(meta) = fs::symlink_metadata(path) {
+        add_inode(&meta, since, &mut sum);
     }
     sum
 }
 
-fn add_directory(path: &Path, skip: &HashSet<PathBuf>, since: i128, sum: &mut Usage) {
-    let Ok(entries) = fs::read_dir(path) else { return };
+fn add_entries(entries: fs::ReadDir, skip: &HashSet<PathBuf>, since: i128, sum: &mut Usage) {
     for entry in entries.flatten() {
-        let Ok(meta) = entry.metadata() else { continue };
-        if meta.is_dir() {
+        if entry.file_type().is_ok_and(|t| t.is_dir()) {
             let path = entry.path();
-            if skip.contains(&path) {
-                continue;
+            // a directory that something is mounted on is the other filesystem's
+            if !skip.contains(&path)
+                && let Ok(below) = fs::read_dir(&path)
+            {
+                sum.bytes += DIRECTORY;
+                add_entries(below, skip, since, sum);
             }
-            add_directory(&path, skip, since, sum);
+        } else if let Ok(meta) = entry.metadata() {
+            add_inode(&meta, since, sum);
         }
-        add_inode(&meta, since, sum);
     }
 }
 

@@ -199,14 +199,8 @@ pub fn receive(root: &Path, args: &[String]) -> Outcome {
             1,
         ));
     }
-    match receiving::receive(root, target, &options, io::stdin().lock()) {
-        Ok(text) => {
-            print(&text)?;
-            Ok(0)
-        }
-        Err((text, e)) => {
-            print(&text)?;
-            Err(e.into())
-        }
-    }
+    let (told, result) = receiving::receive(root, target, &options, io::stdin().lock());
+    print(&told)?;
+    result?;
+    Ok(0)
 }

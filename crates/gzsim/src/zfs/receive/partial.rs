@@ -1,0 +1,132 @@
+//! Receives that were cut off (`-s`): kept, taken up again, given up.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Seek};
+use std::path::Path;
+
+use super::super::error::{Code, Error, Result};
+use super::super::mount::stream_place;
+use super::super::redo::FsOp;
+use super::super::spool::Spool;
+use super::super::state::{Kind, Partial};
+use super::super::stream::reader::{Head, Reader};
+use super::super::stream::record::{Begin, END, TYPE_VOLUME, WRITE};
+use super::super::stream::writer::Writer;
+use super::super::{Zfs, token};
+use super::job::Job;
+use super::plan::Plan;
+use super::{bad_stream, stream_error};
+
+/// Keeps what was checked of a stream that was cut off; the answer is its token.
+pub fn save(
+    root: &Path,
+    plan: &Plan,
+    begin: &Begin,
+    verified: u64,
+    spool: &Spool,
+) -> Result<Option<String>> {
+    if verified == 0 {
+        return Ok(None);
+    }
+    spool.file.set_len(verified)?;
+    let (object, offset) = last_write(&spool.file, verified)?;
+    let mut zfs = Zfs::open(root)?;
+    let partial = Partial {
+        id: zfs.state.new_id(),
+        toguid: begin.toguid,
+        fromguid: begin.fromguid,
+        toname: begin.toname.clone(),
+        bytes: verified,
+        object,
+        offset,
+    };
+    let text = token::make(&partial);
+    let stored = spool.path.strip_prefix(root).map_err(io::Error::other)?;
+    zfs.ops.push(FsOp::Move { from: stored.to_owned(), to: stream_place(partial.id) });
+    if plan.new && !zfs.exists(&plan.name) {
+        let kind = if begin.kind == TYPE_VOLUME { Kind::Volume } else { Kind::Filesystem };
+        let mut ds = zfs.new_dataset(kind, std::collections::BTreeMap::new());
+        ds.inconsistent = true;
+        zfs.state.datasets.insert(plan.name.clone(), ds);
+        zfs.make_place(&plan.name);
+    }
+    if let Some(ds) = zfs.state.datasets.get_mut(&plan.name) {
+        ds.partial = Some(partial);
+    }
+    zfs.commit()?;
+    Ok(Some(text))
+}
+
+/// Object and offset of the last write among stored records.
+fn last_write(file: &File, verified: u64) -> Result<(u64, u64)> {
+    let mut file = file.try_clone()?;
+    file.rewind()?;
+    let mut records = Reader::new(BufReader::new(file), io::sink());
+    let damaged = |fault| stream_error(fault, "cannot receive", None);
+    let Head::Begin(_, begin) = records.head().map_err(damaged)? else { return Ok((0, 0)) };
+    records.begin_payload(&begin).map_err(damaged)?;
+    let mut last = (0, 0);
+    while records.verified < verified {
+        let item = records.next(begin.swap).map_err(damaged)?;
+        if item.record.kind() == WRITE {
+            last = (item.record.u64(8), item.record.u64(24));
+        }
+    }
+    Ok(last)
+}
+
+impl Job<'_> {
+    /// Puts the part that came before in front of what came now, as one stream with its checksums.
+    pub(super) fn join_partial(&mut self, plan: &Plan, spool: &Spool) -> Result<()> {
+        let partial = self.zfs.state.datasets.get(&plan.name).and_then(|d| d.partial.clone());
+        let partial = partial.ok_or_else(|| bad_stream(self.action, "invalid backup stream"))?;
+        let first = File::open(self.zfs.root.join(stream_place(partial.id)))?;
+        let joined = Spool::create(&self.zfs.dir)?;
+        let damaged = |fault| stream_error(fault, self.action, None);
+        let mut out = Writer::new(BufWriter::new(joined.file.try_clone()?));
+        let mut second = spool.file.try_clone()?;
+        second.rewind()?;
+        let mut begin_written = false;
+        for (file, len) in [(first, partial.bytes), (second.try_clone()?, u64::MAX)] {
+            let mut records = Reader::new(BufReader::new(file), io::sink());
+            let Head::Begin(_, begin) = records.head().map_err(damaged)? else {
+                return Err(bad_stream(self.action, "invalid backup stream"));
+            };
+            let payload = records.begin_payload(&begin).map_err(damaged)?;
+            if !begin_written {
+                out.put((*begin).clone(), &payload)?;
+                begin_written = true;
+            }
+            while records.verified < len {
+                let item = records.next(begin.swap).map_err(damaged)?;
+                let end = item.record.kind() == END;
+                out.put(item.record, &item.payload)?;
+                if end {
+                    break;
+                }
+            }
+        }
+        drop(out);
+        // the spool file takes the joined contents
+        let mut joined_file = joined.file.try_clone()?;
+        joined_file.rewind()?;
+        second.set_len(0)?;
+        second.rewind()?;
+        io::copy(&mut joined_file, &mut second)?;
+        Ok(())
+    }
+}
+
+impl Zfs {
+    /// Gives up a receive that was cut off (`zfs receive -A`).
+    pub fn abort_receive(&mut self, name: &str) -> Result<()> {
+        let ds = self.state.datasets.get_mut(name).ok_or_else(|| Error::no_dataset(name))?;
+        let Some(partial) = ds.partial.take() else {
+            let why = format!("'{name}' does not have any resumable receive state to abort");
+            return Err(Error::new(Code::Refused, why));
+        };
+        let unfinished = ds.inconsistent;
+        self.ops.push(FsOp::Remove { path: stream_place(partial.id) });
+        if unfinished { self.destroy(name, false) } else { Ok(()) }
+    }
+}
