@@ -62,6 +62,11 @@ impl Error {
         self
     }
 
+    /// A failure of which all has been said: only the exit status is left.
+    pub fn told() -> Self {
+        Self::new("", "")
+    }
+
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new("InternalError", message)
     }

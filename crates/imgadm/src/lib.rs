@@ -4,6 +4,7 @@ pub mod app;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod create;
 pub mod errors;
 pub mod find;
 pub mod image_manifest;

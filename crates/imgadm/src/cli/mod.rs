@@ -46,7 +46,9 @@ pub fn main() -> ExitCode {
 
 /// Prints a failure and gives its exit status.
 fn report(command: Option<&str>, error: &Error, structured: bool) -> ExitCode {
-    if structured {
+    if error.message().is_empty() {
+        // All has been said.
+    } else if structured {
         eprintln!("{}", log::structured_error(error));
     } else {
         let command = command.map(|name| format!(" {name}")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `imgadm import`: downloads and installs an image and what it is made from.
 
-use super::{Command, HELP, POOL, QUIET, Run, pool};
+use super::{Command, HELP, POOL, QUIET, Run, handle_interrupts, pool};
 use crate::app::App;
 use crate::cli::options::{Given, flag, value};
 use crate::config::{Kind, SourceInfo};
@@ -76,7 +76,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
         println!("Image {}{} is already installed{from}", found.uuid, named(&there, '@'));
         return Ok(());
     }
-    gz::interrupt::handle().map_err(|e| Error::internal(format!("cannot take signals: {e}")))?;
+    handle_interrupts()?;
     let options =
         Options { root: &app.root, pool, zstream: given.has("zstream"), quiet: given.has("quiet") };
     import::import(&options, source, &found)

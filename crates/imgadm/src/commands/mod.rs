@@ -2,13 +2,21 @@
 
 mod ancestry;
 mod avail;
+mod create;
 mod delete;
 mod get;
 mod import;
+mod install;
+mod latest;
 mod list;
+mod mirror;
+mod publish;
 mod serve;
 mod show;
 mod sources;
+mod update;
+mod vacuum;
+mod verify;
 
 use crate::app::App;
 use crate::cli::options::{Given, Row, flag, value};
@@ -39,11 +47,19 @@ pub const ALL: &[Command] = &[
     avail::COMMAND,
     show::COMMAND,
     import::COMMAND,
+    install::COMMAND,
     list::COMMAND,
     get::COMMAND,
+    update::COMMAND,
     delete::COMMAND,
     ancestry::COMMAND,
+    vacuum::COMMAND,
+    create::COMMAND,
+    publish::COMMAND,
     serve::COMMAND,
+    mirror::COMMAND,
+    latest::COMMAND,
+    verify::COMMAND,
 ];
 
 /// The command of a name or alias.
@@ -75,6 +91,34 @@ fn only_argument(given: &Given) -> Result<&str> {
         [only] => Ok(only),
         other => Err(Error::wrong_arguments(other)),
     }
+}
+
+/// The argument of an option that a command cannot do without.
+fn required<'a>(given: &'a Given, option: &str, argument: &str) -> Result<&'a str> {
+    // No code: this is how the message is known.
+    let missing = || Error::new("", format!("-{option} {argument} (string) is required"));
+    given.get(option).ok_or_else(missing)
+}
+
+/// The manifest in a file, and the path of the image file beside it, both of which have to be there.
+fn manifest_and_file(given: &Given) -> Result<(serde_json::Value, &std::path::Path)> {
+    let manifest = required(given, "m", "<manifest>")?;
+    let file = std::path::Path::new(required(given, "f", "<file>")?);
+    if !std::path::Path::new(manifest).exists() {
+        return Err(Error::usage(format!("manifest path does not exist: \"{manifest}\"")));
+    }
+    if !file.exists() {
+        return Err(Error::usage(format!("file path does not exist: \"{}\"", file.display())));
+    }
+    let text = std::fs::read(manifest)
+        .map_err(|e| Error::file_system(format!("cannot read {manifest}: {e}")))?;
+    let manifest = serde_json::from_slice(&text).map_err(Error::invalid_manifest)?;
+    Ok((manifest, file))
+}
+
+/// Takes interrupts as requests to stop in good order, for commands that change something.
+fn handle_interrupts() -> Result<()> {
+    gz::interrupt::handle().map_err(|e| Error::internal(format!("cannot take signals: {e}")))
 }
 
 /// The pool of `-P`.

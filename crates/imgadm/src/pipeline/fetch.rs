@@ -93,15 +93,20 @@ pub fn fetch(
     progress: &Progress,
     sink: &mut dyn FnMut(&[u8]) -> bool,
 ) -> std::result::Result<u64, Failure> {
-    let mut run = Run {
-        wanted,
-        progress,
-        hasher: Hasher::new(wanted.checksum.as_ref().map(|sum| sum.algorithm)),
-        position: 0,
-        length: None,
-        identity: None,
-        limits,
-    };
+    let hasher = Hasher::new(wanted.checksum.as_ref().map(|sum| sum.algorithm));
+    fetch_on(origin, wanted, limits, progress, (0, hasher), sink)
+}
+
+/// Goes on with a download of which so many bytes are there, and have been seen by the hasher.
+pub fn fetch_on(
+    origin: &dyn Origin,
+    wanted: &Wanted,
+    limits: Limits,
+    progress: &Progress,
+    (position, hasher): (u64, Hasher),
+    sink: &mut dyn FnMut(&[u8]) -> bool,
+) -> std::result::Result<u64, Failure> {
+    let mut run = Run { wanted, progress, hasher, position, length: None, identity: None, limits };
     run.all(origin, sink)?;
     run.check()?;
     Ok(run.position)

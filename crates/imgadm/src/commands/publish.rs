@@ -1,0 +1,214 @@
+//! `imgadm publish`: puts an image onto a server.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+use ureq::http::Response;
+
+use super::{Command, HELP, QUIET, Run, manifest_and_file};
+use crate::app::App;
+use crate::cli::options::{Given, value};
+use crate::config::{Kind, SourceInfo};
+use crate::errors::{Error, Result};
+use crate::import::bars::Bars;
+use crate::sources::http::{self as client, Request};
+use crate::sources::imgapi::Imgapi;
+use crate::store;
+
+pub const COMMAND: Command = Command {
+    name: "publish",
+    aliases: &[],
+    options: &[
+        HELP,
+        value(&["m"], "<manifest>", "Required. The file that holds the image's manifest."),
+        value(&["f"], "<file>", "Required. The image file."),
+        QUIET,
+    ],
+    help: "\
+Publishes an image, such as \"imgadm create\" makes, on an image server.
+
+Usage:
+    imgadm publish [<options>] -m <manifest> -f <file> <imgapi-url>
+
+{{options}}
+A server that asks for a token is given that of IMGADM_TOKEN in the environment.
+",
+    run: Run::WithApp(run),
+};
+
+fn run(app: &App, given: &Given) -> Result<()> {
+    let [url] = given.arguments.as_slice() else {
+        return Err(Error::wrong_arguments(&given.arguments));
+    };
+    let (manifest, file) = manifest_and_file(given)?;
+    publish(app, &manifest, file, url, given.has("quiet"))
+}
+
+/// Publishes an image: manifest, file, activation. What a failure left on the server is deleted there.
+pub fn publish(app: &App, manifest: &Value, file: &Path, url: &str, quiet: bool) -> Result<()> {
+    let uuid = manifest.get("uuid").and_then(Value::as_str).unwrap_or_default();
+    store::check_uuid(uuid)?;
+    let described = manifest.get("files").and_then(|files| files.get(0));
+    let text = |field: &str| described.and_then(|file| file.get(field)?.as_str());
+    let Some(compression) = text("compression") else {
+        return Err(Error::invalid_manifest("it does not say how its file is compressed"));
+    };
+    let server = Publisher {
+        server: Imgapi::new(&SourceInfo::new(Kind::Imgapi, url), &app.user_agent()?)?,
+        url,
+        uuid,
+    };
+    server.import(manifest)?;
+    let sent = server.add_file(file, compression, text("sha1"), described, quiet);
+    if let Err(error) = sent.and_then(|()| server.activate()) {
+        server.roll_back();
+        return Err(error);
+    }
+    println!("Successfully published image {uuid} to {url}");
+    Ok(())
+}
+
+struct Publisher<'a> {
+    server: Imgapi,
+    url: &'a str,
+    uuid: &'a str,
+}
+
+impl Publisher<'_> {
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &'static str,
+        body: &mut dyn Read,
+        length: u64,
+    ) -> Result<Response<ureq::Body>> {
+        let mut request = Request::get(path)
+            .header("accept", "application/json")
+            .header("accept-version", "*")
+            .header("content-type", kind);
+        if let Ok(token) = std::env::var("IMGADM_TOKEN")
+            && !token.is_empty()
+        {
+            request = request.header("authorization", format!("Bearer {}", token.trim()));
+        }
+        let connection = |error: Error| match error.code() {
+            "" => error,
+            _ => Error::new("ClientError", format!("{}: Error: {}", self.url, error.message())),
+        };
+        let response =
+            self.server.client().send(method, &request, body, length).map_err(connection)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(client::failure(response, self.url).prefixed(self.url))
+    }
+
+    fn answer(&self, response: Response<ureq::Body>) -> Result<Value> {
+        client::json(response, self.url).map_err(|error| error.prefixed(self.url))
+    }
+
+    fn path(&self, end: &str, parameters: &[(&str, &str)]) -> String {
+        self.server.path(&format!("/images/{}{end}", self.uuid), parameters)
+    }
+
+    fn import(&self, manifest: &Value) -> Result<()> {
+        let body = manifest.to_string();
+        let path = self.path("", &[("action", "import")]);
+        let length = body.len() as u64;
+        let response =
+            self.send("POST", &path, "application/json", &mut body.as_bytes(), length)?;
+        let image = self.answer(response)?;
+        let text = |field: &str| image.get(field).and_then(Value::as_str).unwrap_or("undefined");
+        println!(
+            "Imported image {} ({}, {}, state={})",
+            text("uuid"),
+            text("name"),
+            text("version"),
+            text("state")
+        );
+        Ok(())
+    }
+
+    fn add_file(
+        &self,
+        file: &Path,
+        compression: &str,
+        sha1: Option<&str>,
+        described: Option<&Value>,
+        quiet: bool,
+    ) -> Result<()> {
+        let failed =
+            |e: std::io::Error| Error::file_system(format!("cannot read {}: {e}", file.display()));
+        let opened = File::open(file).map_err(failed)?;
+        let length = opened.metadata().map_err(failed)?.len();
+        let mut parameters = vec![("compression", compression)];
+        parameters.extend(sha1.map(|sha1| ("sha1", sha1)));
+        let bars = Bars::with([(self.uuid.to_owned(), Some(length))].into_iter(), quiet);
+        let mut body = Counted { file: opened, count: 0, bars: &bars };
+        let path = self.path("/file", &parameters);
+        let response = self.send("PUT", &path, "application/octet-stream", &mut body, length)?;
+        bars.finish(0);
+        let image = self.answer(response)?;
+        println!(
+            "Added file \"{}\" (compression \"{compression}\") to image {}",
+            file.display(),
+            self.uuid
+        );
+        let stored = image.get("files").and_then(|files| files.get(0));
+        for field in ["sha1", "size"] {
+            let (wanted, actual) = (
+                described.and_then(|file| file.get(field)),
+                stored.and_then(|file| file.get(field)),
+            );
+            if let Some(wanted) = wanted
+                && Some(wanted) != actual
+            {
+                let plain = |value: Option<&Value>| match value {
+                    Some(Value::String(text)) => text.clone(),
+                    Some(other) => other.to_string(),
+                    None => "undefined".into(),
+                };
+                return Err(Error::upload(format!(
+                    "{field} expected to be {}, but was {}",
+                    plain(Some(wanted)),
+                    plain(actual)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn activate(&self) -> Result<()> {
+        let path = self.path("", &[("action", "activate")]);
+        self.send("POST", &path, "application/json", &mut std::io::empty(), 0)?;
+        println!("Activated image {}", self.uuid);
+        Ok(())
+    }
+
+    fn roll_back(&self) {
+        let path = self.path("", &[]);
+        let deleted = self.send("DELETE", &path, "application/json", &mut std::io::empty(), 0);
+        if let Err(error) = deleted {
+            println!("Warning: Could not delete partially published image {}: {error}", self.uuid);
+        }
+    }
+}
+
+/// A file that draws its progress while it is read.
+struct Counted<'a> {
+    file: File,
+    count: u64,
+    bars: &'a Bars,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.count += count as u64;
+        self.bars.set(0, self.count);
+        Ok(count)
+    }
+}
