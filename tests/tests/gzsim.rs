@@ -48,3 +48,28 @@ fn a_killed_tool_is_in_the_log() {
     assert_eq!(gz.calls_json()[0]["exit"], serde_json::Value::Null);
     assert_eq!(gz.run("uname", &["-v"]).ok().text(), "joyent_20260301T000000Z\n");
 }
+
+#[test]
+fn our_own_programs_are_logged_with_their_script_and_struck_by_faults() {
+    const ZONE: &str = "a0000001-0000-4000-8000-000000000001";
+    let mut gz = Gz::init(&["--fixture", "spec"]);
+    let script =
+        format!("create -b\nset zonepath=/zones/{ZONE}\nset brand=joyent\nset uuid={ZONE}\n");
+    let _ = gz.run_with("zonecfg", &["-z", ZONE], script.as_bytes()).ok();
+    let call = &gz.calls_json()[0];
+    assert_eq!(call["argv"], serde_json::json!(["zonecfg", "-z", ZONE]));
+    assert_eq!(call["stdin"], script);
+    assert!(gz.run("zoneadm", &["list", "-c"]).ok().text().contains(ZONE));
+    gz.set("GZSIM_FAULT", "zonecfg -u:*=exit 1 zonecfg: boom");
+    let run = gz.run("zonecfg", &["-u", ZONE, "set autoboot=true"]).failed();
+    assert_eq!(run.stderr, "zonecfg: boom\n");
+    assert!(gz.file(&format!("/etc/zones/{ZONE}.xml")).contains("autoboot=\"false\""));
+}
+
+#[test]
+fn many_zones_are_made_at_once() {
+    let gz = Gz::with_vms(20);
+    let list = gz.run("zoneadm", &["list", "-p", "-c"]).ok().text();
+    assert_eq!(list.lines().filter(|line| line.contains(":running:")).count(), 11);
+    assert_eq!(list.lines().filter(|line| line.contains(":installed:")).count(), 10);
+}
