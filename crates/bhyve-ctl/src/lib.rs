@@ -1,6 +1,7 @@
 //! bhyve and KVM control: command lines, QMP, console, VNC, guest metadata; the bhyve-ctl program.
 
 pub mod cli;
+pub mod console;
 pub mod flavour;
 pub mod machine;
 pub mod metadata;
@@ -10,6 +11,7 @@ pub mod refusal;
 pub mod screenshot;
 pub mod smartos;
 pub mod usage;
+pub mod vnc_proxy;
 mod words;
 mod yaml;
 pub mod zone;

@@ -1,5 +1,6 @@
 //! The bhyve-ctl program: its commands and options.
 
+mod attach;
 mod cmdline;
 mod control;
 mod host;
@@ -35,6 +36,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("cmdline", matches)) => cmdline::run(matches),
+        Some(("console", matches)) => attach::console(matches),
+        Some(("vnc", matches)) => attach::vnc(matches),
         Some(("metadata", matches)) => metadata::run(matches),
         Some((name, matches)) => control::run(name, matches),
         None => anyhow::bail!("no command"),
@@ -49,6 +52,7 @@ fn program() -> Command {
         .arg_required_else_help(true)
         .subcommand(cmdline::command())
         .subcommands(control::commands())
+        .subcommands(attach::commands())
         .subcommand(metadata::command())
 }
 
