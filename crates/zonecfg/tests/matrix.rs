@@ -15,14 +15,9 @@ const ZONE: &str = "create -b; set zonepath=/zones/z1; set ip-type=exclusive; se
 /// A value that the property takes where it takes one.
 fn value(scope: &str, name: &str) -> &'static str {
     match (scope, name) {
-        (_, "property") => "(name=a,value=b)",
+        ("attr", "value") => "1",
         ("rctl", "value") => "(priv=privileged,limit=1,action=deny)",
-        ("fs" | "net" | "device", "value") => "(name=a,value=b)",
-        (
-            "dedicated-cpu" | "capped-cpu" | "capped-memory" | "dataset" | "admin"
-            | "security-flags",
-            "value",
-        ) => "(name=a,value=b)",
+        (_, "property" | "value") => "(name=a,value=b)",
         ("rctl", "name") => "zone.max-lwps",
         ("attr", "type") => "string",
         (_, "zonename") => "z2",
