@@ -261,7 +261,8 @@ fn is_entry_of(line: &str, name: &str) -> bool {
 }
 
 fn parse_entry(line: &str) -> Option<IndexEntry> {
-    if line.starts_with('#') {
+    // Zone names never need quotes.
+    if line.starts_with(['#', '"']) {
         return None;
     }
     let mut tokens = Tokens::of(line);
