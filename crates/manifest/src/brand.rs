@@ -1,7 +1,8 @@
 //! Brands: what kinds of VM there are and what each can do.
 //!
-//! The six SmartOS brands are those of the `vmadm` payload. OmniOS shares lx, bhyve and kvm and has native brands of its
-//! own. The values are observed from SmartOS's `vmadm`; the OmniOS brands follow pkg5's brand definitions.
+//! The six SmartOS brands are those of the `vmadm` payload. OmniOS shares lx, bhyve and kvm and has
+//! native brands of its own. The values are observed from SmartOS's `vmadm`; the OmniOS brands
+//! follow pkg5's brand definitions.
 
 use std::fmt;
 
@@ -96,8 +97,8 @@ pub struct BrandFeatures {
     pub min_memory_overhead: Option<i64>,
     /// Values that `disks.*.model` may have.
     pub disk_models: &'static [&'static str],
-    /// Types of image that `image_uuid` may name; a brand without a root image has none of its own and takes the
-    /// default, `zone-dataset`.
+    /// Types of image that `image_uuid` may name; a brand without a root image has none of its own
+    /// and takes the default, `zone-dataset`.
     pub zoneroot_image_types: &'static [&'static str],
     /// Program that sets up the zone root.
     pub install_script: Option<&'static str>,
@@ -249,7 +250,8 @@ const KVM: BrandFeatures = BrandFeatures {
     ..BHYVE
 };
 
-/// OmniOS's native zones: the brand's own installer builds the root, and nothing of SmartOS's metadata runs in it.
+/// OmniOS's native zones: the brand's own installer builds the root, and nothing of SmartOS's
+/// metadata runs in it.
 const OMNIOS_NATIVE: BrandFeatures = BrandFeatures {
     install_script: None,
     reprovision: false,

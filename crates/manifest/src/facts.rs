@@ -1,4 +1,5 @@
-//! What validation and checks need to know of the system, as plain data that the caller read up front.
+//! What validation and checks need to know of the system, as plain data that the caller read up
+//! front.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +19,8 @@ pub struct Facts {
     pub images: Vec<ImageFacts>,
     /// The host's networks; `None` skips the checks that need them.
     pub nic_tags: Option<Vec<NicTag>>,
-    /// All other VMs with `uuid`, `state`, `zone_state`, `nics` and `vnc_port`, to find conflicts with.
+    /// All other VMs with `uuid`, `state`, `zone_state`, `nics` and `vnc_port`, to find conflicts
+    /// with.
     pub other_vms: Vec<VmObject>,
     /// Those sources of the payload's lofs file systems that do not exist.
     pub absent_sources: BTreeSet<String>,

@@ -9,7 +9,8 @@ pub type Object = Map<String, Value>;
 
 /// Reading and writing the members of a payload, a VM object or one of their nested objects.
 ///
-/// Readers answer `None` for a member that is absent or of another type; validation has reported the latter.
+/// Readers answer `None` for a member that is absent or of another type; validation has reported
+/// the latter.
 pub trait Fields {
     /// The object itself.
     fn object(&self) -> &Object;
@@ -48,7 +49,8 @@ pub trait Fields {
         self.boolean(key) == Some(true)
     }
 
-    /// Whether JavaScript would take the member for true: anything but absent, null, false, 0 and the empty string.
+    /// Whether JavaScript would take the member for true: anything but absent, null, false, 0 and
+    /// the empty string.
     fn truthy(&self, key: &str) -> bool {
         self.value(key).is_some_and(js::truthy)
     }

@@ -41,7 +41,8 @@ pub fn to_number(value: &Value) -> f64 {
     }
 }
 
-/// The number that a text stands for: decimal, `0x`, `0o` or `0b`, with spaces around it; nothing is 0.
+/// The number that a text stands for: decimal, `0x`, `0o` or `0b`, with spaces around it; nothing
+/// is 0.
 pub fn parse_number(text: &str) -> f64 {
     let text = trim(text);
     if text.is_empty() {
@@ -106,8 +107,8 @@ pub fn number_text(number: &Number) -> String {
     float_text(float)
 }
 
-/// ECMAScript's Number::toString for finite numbers: the shortest digits that read back, with an exponent from 1e21 on
-/// and below 1e-6.
+/// ECMAScript's Number::toString for finite numbers: the shortest digits that read back, with an
+/// exponent from 1e21 on and below 1e-6.
 fn float_text(float: f64) -> String {
     let scientific = format!("{:e}", float.abs());
     let Some((mantissa, exponent)) = scientific.split_once('e') else {

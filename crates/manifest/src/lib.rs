@@ -1,7 +1,7 @@
 //! The JSON-manifest library of zonekit: VM payloads, VM objects and image manifests.
 //!
-//! Pure: nothing here reads a file, runs a program or looks at the system. What a decision needs to know of the system is
-//! passed in as [`facts::Facts`].
+//! Pure: nothing here reads a file, runs a program or looks at the system. What a decision needs to
+//! know of the system is passed in as [`facts::Facts`].
 
 pub mod action;
 pub mod brand;

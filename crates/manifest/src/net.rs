@@ -25,7 +25,8 @@ pub fn address(text: &str) -> &str {
     }
 }
 
-/// Splits `address/length`. The length is what JavaScript's parseInt reads: digits, followed by anything.
+/// Splits `address/length`. The length is what JavaScript's parseInt reads: digits, followed by
+/// anything.
 fn split(text: &str) -> Option<(&str, u32)> {
     let (address, length) = text.split_once('/')?;
     if length.contains('/') {
@@ -68,7 +69,8 @@ pub fn is_private(text: &str) -> bool {
     text.parse::<Ipv4Addr>().is_ok_and(|address| address.is_private())
 }
 
-/// Whether `text` is an address, alone or with a prefix length of at least 1, as `allowed_ips` takes it.
+/// Whether `text` is an address, alone or with a prefix length of at least 1, as `allowed_ips`
+/// takes it.
 pub fn is_allowed_address(text: &str) -> bool {
     let (address, length) = match text.split_once('/') {
         None => (text, None),

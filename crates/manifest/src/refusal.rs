@@ -9,7 +9,8 @@ use crate::json::Compact;
 use crate::payload::Payload;
 use crate::validate::{Explanation, Invalid, explain};
 
-/// A payload that create, receive or update refuses. Displayed, it is the message that SmartOS's vmadm prints.
+/// A payload that create, receive or update refuses. Displayed, it is the message that SmartOS's
+/// vmadm prints.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Refusal {
     /// No such brand on this platform.

@@ -3,10 +3,11 @@
 /// Shorter names are the beginning of too many others to guess from.
 const MIN_BEGINNING: usize = 3;
 
-/// The candidate nearest to `name`, if it is near enough to be what was meant: at most a third of its letters differ, or
-/// it begins with `name`.
+/// The candidate nearest to `name`, if it is near enough to be what was meant: at most a third of
+/// its letters differ, or it begins with `name`.
 ///
-/// Of equally near candidates the first wins. Letter case and the difference between `-` and `_` count as nothing.
+/// Of equally near candidates the first wins. Letter case and the difference between `-` and `_`
+/// count as nothing.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = fold(name);
     if wanted.is_empty() || wanted.len() > 64 {

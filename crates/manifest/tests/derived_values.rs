@@ -1,4 +1,5 @@
-//! Defaults and derived values of create, against the zone configurations that were observed to be made of them.
+//! Defaults and derived values of create, against the zone configurations that were observed to be
+//! made of them.
 
 mod common;
 
@@ -32,7 +33,8 @@ fn unquoted(text: &str) -> String {
     text.trim().trim_end_matches(';').trim_matches('"').to_owned()
 }
 
-/// Splits a script into blocks. The scripts have one command a line, or a block on a line with semicolons.
+/// Splits a script into blocks. The scripts have one command a line, or a block on a line with
+/// semicolons.
 fn blocks(script: &[String]) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;

@@ -1,6 +1,7 @@
 //! `cargo xtask man-tables`: the property lists of the manual pages.
 //!
-//! A page has a line `.\" BEGIN PROPERTIES` and a line `.\" END PROPERTIES`; what is between them is replaced.
+//! A page has a line `.\" BEGIN PROPERTIES` and a line `.\" END PROPERTIES`; what is between them
+//! is replaced.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -137,7 +138,8 @@ fn brand_names(set: BrandSet) -> String {
     unique.join(", ")
 }
 
-/// Text that roff takes as it is: no control characters at the start of a line, backslashes doubled.
+/// Text that roff takes as it is: no control characters at the start of a line, backslashes
+/// doubled.
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\e");
     if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }

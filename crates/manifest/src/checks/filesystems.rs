@@ -6,7 +6,8 @@ use crate::json::Compact;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
 
-/// Each needs a source, a target and a type, and the source must exist. The original found out too late.
+/// Each needs a source, a target and a type, and the source must exist. The original found out too
+/// late.
 pub(super) fn check(payload: &Payload, facts: &Facts) -> Result<(), Refusal> {
     for filesystem in payload.objects("add_filesystems") {
         for key in ["source", "target", "type"] {

@@ -1,5 +1,6 @@
-//! The rules of create and update that go beyond single values: between properties, with the rest of the VM, and with the
-//! rest of the system. The order of the rules decides which message an operator sees; it is the observed one.
+//! The rules of create and update that go beyond single values: between properties, with the rest
+//! of the VM, and with the rest of the system. The order of the rules decides which message an
+//! operator sees; it is the observed one.
 
 use crate::brand::Brand;
 use crate::facts::Facts;
@@ -31,7 +32,8 @@ const ARRAYS: [&str; 12] = [
     "remove_pci_devices",
 ];
 
-/// Checks a normalised create payload. Disks and NICs get the model of their kind where they name none.
+/// Checks a normalised create payload. Disks and NICs get the model of their kind where they name
+/// none.
 pub fn check_create(payload: &mut Payload, brand: Brand, facts: &Facts) -> Result<(), Refusal> {
     check(payload, None, brand, facts)
 }

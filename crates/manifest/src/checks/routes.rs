@@ -20,7 +20,8 @@ enum Gateway {
     Bad,
 }
 
-/// Destinations must be IPv4 addresses or networks; gateways IPv4 addresses, `nics[INDEX]` or `macs[MAC]`.
+/// Destinations must be IPv4 addresses or networks; gateways IPv4 addresses, `nics[INDEX]` or
+/// `macs[MAC]`.
 pub(super) fn check(
     payload: &Payload,
     vm: Option<&VmObject>,
@@ -40,7 +41,8 @@ pub(super) fn check(
                 Gateway::Nic { usable: false } => return dangling(&text),
                 Gateway::Bad => {
                     return Refusal::rule(format!(
-                        "Invalid route gateway: \"{text}\" (must be IP address, MAC address, or nic)"
+                        "Invalid route gateway: \"{text}\" (must be IP address, MAC address, or \
+                         nic)"
                     ));
                 }
             }

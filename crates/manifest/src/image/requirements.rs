@@ -124,7 +124,8 @@ fn check_platform(requirements: &Object, key: &str, errors: &mut Vec<FieldError>
             for (version, stamp) in platforms {
                 if !stamp.as_str().is_some_and(is_platform_stamp) {
                     errors.push(error(key).because(format!(
-                        "invalid image \"requirements.{key}\" entry: \"{version}: {}\" not a valid platform version",
+                        "invalid image \"requirements.{key}\" entry: \"{version}: {}\" not a valid \
+                         platform version",
                         js::to_text(stamp)
                     )));
                 }
@@ -141,15 +142,15 @@ fn check_bootrom(requirements: &Object, errors: &mut Vec<FieldError>) {
     let Some(brand) = given(requirements, "brand") else {
         let missing = FieldError::missing("requirements.bootrom");
         errors.push(missing.because(
-            "\"requirements.brand\" not specified. \"requirements.bootrom\" requires \"requirements.brand\" to be set \
-             to \"bhyve\"",
+            "\"requirements.brand\" not specified. \"requirements.bootrom\" requires \
+             \"requirements.brand\" to be set to \"bhyve\"",
         ));
         return;
     };
     if brand != "bhyve" {
         errors.push(error("bootrom").because(format!(
-            "invalid bootrom \"requirements.bootrom\" not supported with \"{}\" brand; \"requirements.brand\" must be \
-             \"bhyve\"",
+            "invalid bootrom \"requirements.bootrom\" not supported with \"{}\" brand; \
+             \"requirements.brand\" must be \"bhyve\"",
             js::to_text(brand)
         )));
     } else if !bootrom.as_str().is_some_and(|name| BOOTROMS.contains(&name)) {

@@ -127,8 +127,8 @@ fn name(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::invalid(name).because(message));
     } else if !is_made_of(&text, "._/ -") {
         errors.push(FieldError::invalid(name).because(
-            "image name has invalid characters (only alpha-numeric characters and \" \", \".\", \"-\", \"_\" and \
-             \"/\" are allowed)",
+            "image name has invalid characters (only alpha-numeric characters and \" \", \".\", \
+             \"-\", \"_\" and \"/\" are allowed)",
         ));
     }
 }
@@ -141,8 +141,8 @@ fn version(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::invalid(name).because(message));
     } else if !is_made_of(&text, "._/+-") {
         errors.push(FieldError::invalid(name).because(
-            "image version has invalid characters (only alpha-numeric characters and \".\", \"-\", \"_\" and \"/\" \
-             are allowed)",
+            "image version has invalid characters (only alpha-numeric characters and \".\", \
+             \"-\", \"_\" and \"/\" are allowed)",
         ));
     }
 }
@@ -273,7 +273,8 @@ fn choice(object: &Object, name: &str, choices: &[&str], errors: &mut Vec<FieldE
     errors.push(FieldError::invalid(name).because(message));
 }
 
-/// Fields that describe the hardware of a volume's guest: required for volumes, refused for the others.
+/// Fields that describe the hardware of a volume's guest: required for volumes, refused for the
+/// others.
 fn of_volumes<'a>(
     object: &'a Object,
     name: &str,

@@ -112,7 +112,8 @@ pub fn validate_minimal(manifest: &ImageManifest) -> Result<(), Vec<FieldError>>
     validate(manifest, Mode::Minimal)
 }
 
-/// Checks a manifest: required fields first, then the others that are there, then those that nobody knows.
+/// Checks a manifest: required fields first, then the others that are there, then those that nobody
+/// knows.
 pub fn validate(manifest: &ImageManifest, mode: Mode) -> Result<(), Vec<FieldError>> {
     let object = manifest.object();
     let required = mode.required();

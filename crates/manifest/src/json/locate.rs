@@ -14,7 +14,8 @@ pub struct Position {
     pub column: usize,
 }
 
-/// Where the value at the end of `path` begins in `text`, which is known to be JSON. Of keys given twice the last counts.
+/// Where the value at the end of `path` begins in `text`, which is known to be JSON. Of keys given
+/// twice the last counts.
 pub fn locate(text: &[u8], path: &[Step]) -> Option<Position> {
     let mut scanner = Scanner { text, at: 0 };
     scanner.skip_mark();

@@ -29,8 +29,9 @@ pub struct JsonError {
     pub what: String,
 }
 
-/// Reads one JSON value. A byte order mark before it is skipped; of keys given twice the last value counts, in the first
-/// one's place; keys that are array indexes come first, as in every JavaScript object.
+/// Reads one JSON value. A byte order mark before it is skipped; of keys given twice the last value
+/// counts, in the first one's place; keys that are array indexes come first, as in every JavaScript
+/// object.
 ///
 /// `file` names the text's origin in errors.
 pub fn parse(text: &[u8], file: &str) -> Result<Value, JsonError> {
@@ -120,7 +121,8 @@ pub fn compact<T: Serialize>(value: &T) -> String {
 fn write<T: Serialize, F: Formatter>(value: &T, formatter: F) -> String {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut text, JavaScript(formatter));
-    // Values here are maps with text keys, which always serialise, and writing to memory does not fail.
+    // Values here are maps with text keys, which always serialise, and writing to memory does not
+    // fail.
     if value.serialize(&mut serializer).is_err() {
         return String::new();
     }

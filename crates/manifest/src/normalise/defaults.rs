@@ -20,7 +20,8 @@ const BHYVE_QUOTA: i64 = 1;
 const MEMORY: [&str; 6] =
     ["ram", "max_physical_memory", "max_locked_memory", "max_swap", "max_shm_memory", "tmpfs"];
 
-/// Fills in the defaults of a create payload, in the order in which zone configuration is written from them.
+/// Fills in the defaults of a create payload, in the order in which zone configuration is written
+/// from them.
 pub(super) fn apply_create(payload: &mut Payload, brand: Brand, zpool: &str) {
     for key in MEMORY {
         if payload.value(key).is_some_and(Value::is_null) {
@@ -63,7 +64,8 @@ pub(super) fn apply_create(payload: &mut Payload, brand: Brand, zpool: &str) {
     }
 }
 
-/// A delegated dataset would inherit compression and record size from the root; it keeps its own instead.
+/// A delegated dataset would inherit compression and record size from the root; it keeps its own
+/// instead.
 pub(super) fn separate_data_properties(payload: &mut Payload, vm: Option<&VmObject>) {
     for (root, data, default) in [
         ("zfs_root_compression", "zfs_data_compression", Value::from("off")),

@@ -55,9 +55,11 @@ pub(super) fn complete_added(
     Ok(())
 }
 
-/// The PCI slots that bhyve disks without one get, in the disks' order; `None` for those that have one.
+/// The PCI slots that bhyve disks without one get, in the disks' order; `None` for those that have
+/// one.
 ///
-/// With `legacy`, disks other than the boot disk go to device 5, where the brand puts them, else all go to device 4.
+/// With `legacy`, disks other than the boot disk go to device 5, where the brand puts them, else
+/// all go to device 4.
 pub fn assign_pci_slots(disks: &[&Object], legacy: bool) -> Result<Vec<Option<String>>, Refusal> {
     Slots::default().assign(disks, legacy)
 }

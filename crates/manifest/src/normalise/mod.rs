@@ -1,8 +1,9 @@
-//! From the payload as given to the payload that a planner works on: types, defaults, derived values, and the checks that
-//! go beyond validation.
+//! From the payload as given to the payload that a planner works on: types, defaults, derived
+//! values, and the checks that go beyond validation.
 //!
-//! After it `disks`, `nics`, `filesystems` and `pci_devices` of a create payload are called `add_disks` and so on, the
-//! `interface` of an added NIC is called `physical`, and a null integer means "unset".
+//! After it `disks`, `nics`, `filesystems` and `pci_devices` of a create payload are called
+//! `add_disks` and so on, the `interface` of an added NIC is called `physical`, and a null integer
+//! means "unset".
 
 use serde_json::Value;
 
@@ -158,7 +159,8 @@ fn remove_comments(payload: &mut Payload) {
     payload.object_mut().retain(|key, _| !key.starts_with("__"));
 }
 
-/// Elements of object arrays must be objects: null counts as one in validation, but nothing can be made of it.
+/// Elements of object arrays must be objects: null counts as one in validation, but nothing can be
+/// made of it.
 fn require_objects(payload: &Payload) -> Result<(), Refusal> {
     let bad: Vec<String> = ARRAYS
         .iter()
@@ -176,7 +178,8 @@ fn is_known(name: &str, brand: Brand) -> bool {
     properties::find(name).is_some_and(|property| property.known_to(brand))
 }
 
-/// `zfs_storage_pool_name` is the old name of `zpool`. A wrong one stays, for validation to name it as it was given.
+/// `zfs_storage_pool_name` is the old name of `zpool`. A wrong one stays, for validation to name it
+/// as it was given.
 fn adopt_old_pool_name(payload: &mut Payload, brand: Brand, facts: &Facts) {
     let old = "zfs_storage_pool_name";
     let pool = payload.text(old).filter(|name| facts.zpools.iter().any(|pool| pool == name));
@@ -252,8 +255,8 @@ fn rename_arrays(payload: &mut Payload) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The elements of a list as texts. A text in the place of a list counts as the list of its characters, so that checks
-/// refuse it with the message that operators know.
+/// The elements of a list as texts. A text in the place of a list counts as the list of its
+/// characters, so that checks refuse it with the message that operators know.
 pub(crate) fn list_items(object: &Object, key: &str) -> Vec<String> {
     match object.get(key) {
         Some(Value::Array(elements)) => elements.iter().map(crate::js::to_text).collect(),

@@ -12,7 +12,8 @@ use crate::refusal::Refusal;
 use crate::validate::value::canonical_mac;
 use crate::vm_object::VmObject;
 
-/// Gives NICs that are added a MAC address; `interface` becomes `physical`, and `primary` is true or absent.
+/// Gives NICs that are added a MAC address; `interface` becomes `physical`, and `primary` is true
+/// or absent.
 pub(super) fn complete_added(payload: &mut Payload, ids: &mut dyn Ids) {
     for nic in payload.objects_mut("add_nics") {
         if !nic.has("mac") {
@@ -58,7 +59,8 @@ pub(super) fn modernise_updated(payload: &mut Payload, vm: &VmObject) -> Result<
     Ok(())
 }
 
-/// Adds the address to a new netmask, or the netmask to a new address, from the NIC's single IPv4 address.
+/// Adds the address to a new netmask, or the netmask to a new address, from the NIC's single IPv4
+/// address.
 fn complete_update(nic: &mut Object, old: &Object) -> Result<(), Refusal> {
     if nic.has("ips") {
         return Ok(());

@@ -10,7 +10,8 @@ use crate::properties::{self, Kind};
 use crate::refusal::Refusal;
 use crate::validate::value::{is_unset, split_list};
 
-/// Makes numbers of the payload's integers and arrays of its lists. Validation comes later, so what is neither stays.
+/// Makes numbers of the payload's integers and arrays of its lists. Validation comes later, so what
+/// is neither stays.
 pub(super) fn coerce_top_level(payload: &mut Payload) -> Result<(), Refusal> {
     for (name, value) in payload.object_mut().iter_mut() {
         match properties::find(name).and_then(|property| property.kind) {

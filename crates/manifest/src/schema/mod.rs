@@ -1,6 +1,8 @@
-//! JSON Schemas (draft 2020-12) of payloads, VM objects and image manifests, made from the property table.
+//! JSON Schemas (draft 2020-12) of payloads, VM objects and image manifests, made from the property
+//! table.
 //!
-//! The schemas of payloads are as loose as vmadm: numbers and booleans may be texts, lists may be texts with commas.
+//! The schemas of payloads are as loose as vmadm: numbers and booleans may be texts, lists may be
+//! texts with commas.
 
 use serde_json::{Value, json};
 

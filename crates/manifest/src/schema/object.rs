@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{described, document, types};
 use crate::brand::VmType;
 use crate::fields::{Fields, Object};
-use crate::properties::{self, Encoding, Kind, PROPERTIES, Property};
+use crate::properties::{self, Encoding, Kind, PROPERTIES, Property, Source};
 
 /// The schema of what `vmadm get` prints. Properties that a VM does not have are left out.
 pub fn vm_object() -> Value {
@@ -25,15 +25,12 @@ pub fn vm_object() -> Value {
     schema.into()
 }
 
-/// Whether the property is part of VM objects: stored or computed, and neither a request nor hidden.
+/// Whether the property is part of VM objects. What a payload can have but nothing stores is part
+/// of a request.
 fn is_loaded(property: &Property) -> bool {
-    let request = property.checked_as.is_some()
-        || ["set_", "remove_"].iter().any(|prefix| property.name.starts_with(prefix))
-        || matches!(property.name, "create_only" | "nowait" | "mdata_exec_timeout")
-        || property.deprecated && property.name.ends_with("_pool_name")
-        || property.name.ends_with("dataset_uuid")
-        || property.name == "delegate_dataset";
-    !property.hidden && !request
+    let elsewhere = ["uuid", "filesystems.*.options"];
+    let stored = property.source != Source::Computed || elsewhere.contains(&property.name);
+    !property.hidden && (stored || property.kind.is_none())
 }
 
 fn member(property: &Property) -> Value {

@@ -1,4 +1,5 @@
-//! What a bad value should have been, for people. The names that validation reports are for scripts.
+//! What a bad value should have been, for people. The names that validation reports are for
+//! scripts.
 
 use std::fmt;
 

@@ -9,7 +9,8 @@ use crate::fields::{Fields, Object};
 use crate::js;
 use crate::payload::Payload;
 
-/// The firmware that a new VM can ask for by name. A path would have to name a file in a zone that does not exist yet.
+/// The firmware that a new VM can ask for by name. A path would have to name a file in a zone that
+/// does not exist yet.
 const BOOTROMS: [&str; 2] = ["bios", "uefi"];
 
 /// What an image adds to the payload as a whole.
@@ -112,7 +113,8 @@ fn find<'a>(
     facts.image(pool, uuid).filter(|image| types.contains(&image.image_type.as_str()))
 }
 
-/// The firmware that follows from the image's requirement and the payload's wish; an error if they differ.
+/// The firmware that follows from the image's requirement and the payload's wish; an error if they
+/// differ.
 fn agree_on_bootrom(image: &ImageFacts, wanted: Option<&Value>) -> Result<Option<String>, ()> {
     match (&image.bootrom, wanted) {
         (Some(required), Some(wanted)) if wanted != required.as_str() => Err(()),

@@ -1,4 +1,5 @@
-//! Checks of a payload's shape: which properties it may and must have, and what their values may be.
+//! Checks of a payload's shape: which properties it may and must have, and what their values may
+//! be.
 //!
 //! The order and the names of what is reported are those that `vmadm validate` prints.
 
@@ -98,8 +99,8 @@ pub fn brand(value: Option<&Value>, flavour: Flavour) -> Result<Brand, Invalid> 
 
 /// Validates `payload` for `action` on a VM of `brand`.
 ///
-/// Where it names images, what their manifests say is filled in: `disks.*.image_size`, `bootrom` and the cloud-init data
-/// source in `internal_metadata`.
+/// Where it names images, what their manifests say is filled in: `disks.*.image_size`, `bootrom`
+/// and the cloud-init data source in `internal_metadata`.
 pub fn validate(
     action: Action,
     brand: Brand,

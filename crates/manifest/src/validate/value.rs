@@ -1,6 +1,7 @@
 //! The rules for single values, by type.
 //!
-//! Types are loose, as they have always been: numbers and booleans may be texts, lists may be texts with commas.
+//! Types are loose, as they have always been: numbers and booleans may be texts, lists may be texts
+//! with commas.
 
 use std::net::IpAddr;
 
@@ -71,7 +72,8 @@ fn is_integer(property: &Property, value: &Value) -> bool {
         return false;
     }
     let number = js::to_number(value);
-    // Bounds are compared in floating point, so the largest 64-bit integer is within bounds of itself.
+    // Bounds are compared in floating point, so the largest 64-bit integer is within bounds of
+    // itself.
     !number.is_nan()
         && (number.is_infinite() || number.fract() == 0.0)
         && property.min.is_none_or(|min| number >= min as f64)
@@ -133,7 +135,8 @@ fn satisfies(rule: ElementRule, value: &Value) -> bool {
     }
 }
 
-/// Letters, digits, dots, dashes and underscores: what can be part of an attribute's value unquoted.
+/// Letters, digits, dots, dashes and underscores: what can be part of an attribute's value
+/// unquoted.
 pub fn is_attribute_name(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -160,7 +163,8 @@ pub fn is_ip(text: &str) -> bool {
     address.parse::<IpAddr>().is_ok()
 }
 
-/// Whether `text` is a MAC address: six hexadecimal numbers of one or two digits with colons between, or twelve digits.
+/// Whether `text` is a MAC address: six hexadecimal numbers of one or two digits with colons
+/// between, or twelve digits.
 pub fn is_mac(text: &str) -> bool {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return true;
@@ -175,8 +179,8 @@ pub fn is_mac(text: &str) -> bool {
     octets == 6
 }
 
-/// The usual form of a MAC address that is given with colons, dashes or neither: two-digit numbers in lower case with
-/// colons between.
+/// The usual form of a MAC address that is given with colons, dashes or neither: two-digit numbers
+/// in lower case with colons between.
 pub fn canonical_mac(text: &str) -> Option<String> {
     let octets: Vec<&str> = if text.len() == 12 && text.is_ascii() {
         (0..12).step_by(2).map(|at| &text[at..at + 2]).collect()

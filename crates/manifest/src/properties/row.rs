@@ -1,0 +1,284 @@
+//! A row of the table, and the words that rows are written with.
+
+use super::{
+    Column, DatasetType, ElementRule, Encoding, Flatten, Kind, RctlAction, Source, ZfsSource,
+    ZoneXml,
+};
+use crate::action::Action;
+use crate::brand::{Brand, BrandSet};
+
+/// One property. For nested properties `create` and `receive` say where it may be given in an
+/// element that is added, and `update` where in one that is changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Property {
+    pub name: &'static str,
+    /// The type of its value in a payload; `None` where no payload may have it.
+    pub kind: Option<Kind>,
+    pub create: BrandSet,
+    pub receive: BrandSet,
+    pub update: BrandSet,
+    /// Brands that create and receive require it for.
+    pub required: BrandSet,
+    pub min: Option<i64>,
+    pub max: Option<i64>,
+    pub element: Option<ElementRule>,
+    /// The property that elements of `add_…` and `update_…` arrays are checked as.
+    pub checked_as: Option<&'static str>,
+    pub source: Source,
+    pub zfs: Option<ZfsSource>,
+    pub encoding: Encoding,
+    /// Other properties that must be loaded to compute it.
+    pub depends_on: &'static [&'static str],
+    pub flatten: Option<Flatten>,
+    pub column: Option<Column>,
+    /// The default value, as the manual page shows it.
+    pub default_text: Option<&'static str>,
+    /// Whether update changes it in the running VM.
+    pub live: bool,
+    pub deprecated: bool,
+    /// Known in the stored configuration but not part of the VM object.
+    pub hidden: bool,
+    /// Whether update can change it in an element of a nested array.
+    pub updatable: bool,
+    /// Whether updating it to 0 stores 0; other integers are unset by 0.
+    pub keeps_zero: bool,
+    /// One line of documentation.
+    pub doc: &'static str,
+}
+
+impl Property {
+    pub(super) const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Property {
+        Property { kind: Some(kind), ..Property::read_only(name, doc) }
+    }
+
+    pub(super) const fn read_only(name: &'static str, doc: &'static str) -> Property {
+        Property {
+            name,
+            kind: None,
+            create: BrandSet::NONE,
+            receive: BrandSet::NONE,
+            update: BrandSet::NONE,
+            required: BrandSet::NONE,
+            min: None,
+            max: None,
+            element: None,
+            checked_as: None,
+            source: Source::Computed,
+            zfs: None,
+            encoding: Encoding::Text,
+            depends_on: &[],
+            flatten: None,
+            column: None,
+            default_text: None,
+            live: false,
+            deprecated: false,
+            hidden: false,
+            updatable: false,
+            keeps_zero: false,
+            doc,
+        }
+    }
+
+    pub(super) const fn create(mut self, brands: BrandSet) -> Property {
+        self.create = brands;
+        self
+    }
+
+    pub(super) const fn receive(mut self, brands: BrandSet) -> Property {
+        self.receive = brands;
+        self
+    }
+
+    pub(super) const fn update(mut self, brands: BrandSet) -> Property {
+        self.update = brands;
+        self
+    }
+
+    pub(super) const fn payload(self, brands: BrandSet) -> Property {
+        self.create(brands).receive(brands).update(brands)
+    }
+
+    pub(super) const fn create_receive(self, brands: BrandSet) -> Property {
+        self.create(brands).receive(brands)
+    }
+
+    pub(super) const fn add(self, brands: BrandSet) -> Property {
+        self.create(brands)
+    }
+
+    pub(super) const fn add_update(self, brands: BrandSet) -> Property {
+        self.create(brands).update(brands)
+    }
+
+    pub(super) const fn required(mut self, brands: BrandSet) -> Property {
+        self.required = brands;
+        self
+    }
+
+    pub(super) const fn min(mut self, min: i64) -> Property {
+        self.min = Some(min);
+        self
+    }
+
+    pub(super) const fn max(mut self, max: i64) -> Property {
+        self.max = Some(max);
+        self
+    }
+
+    pub(super) const fn element(mut self, rule: ElementRule) -> Property {
+        self.element = Some(rule);
+        self
+    }
+
+    pub(super) const fn checked_as(mut self, name: &'static str) -> Property {
+        self.checked_as = Some(name);
+        self
+    }
+
+    pub(super) const fn stored(mut self, place: ZoneXml) -> Property {
+        self.source = Source::ZoneXml(place);
+        self
+    }
+
+    pub(super) const fn zone(self, name: &'static str) -> Property {
+        self.stored(ZoneXml::Zone(name))
+    }
+
+    pub(super) const fn attr(self, name: &'static str) -> Property {
+        self.stored(ZoneXml::Attr(name))
+    }
+
+    pub(super) const fn rctl(self, name: &'static str, action: RctlAction) -> Property {
+        self.stored(ZoneXml::Rctl(name, action))
+    }
+
+    pub(super) const fn resources(self, name: &'static str) -> Property {
+        self.stored(ZoneXml::Resources(name))
+    }
+
+    pub(super) const fn net_field(self, name: &'static str) -> Property {
+        self.stored(ZoneXml::NetField(name))
+    }
+
+    pub(super) const fn net_property(self, name: &'static str) -> Property {
+        self.stored(ZoneXml::NetProperty(name))
+    }
+
+    pub(super) const fn device_field(self, name: &'static str) -> Property {
+        self.stored(ZoneXml::DeviceField(name))
+    }
+
+    pub(super) const fn device_property(self, name: &'static str) -> Property {
+        self.stored(ZoneXml::DeviceProperty(name))
+    }
+
+    pub(super) const fn fs_field(self, name: &'static str) -> Property {
+        self.stored(ZoneXml::FsField(name))
+    }
+
+    pub(super) const fn config_json(mut self, key: &'static str) -> Property {
+        self.source = Source::ConfigJson(key);
+        self
+    }
+
+    pub(super) const fn kstat(mut self, name: &'static str) -> Property {
+        self.source = Source::Kstat(name);
+        self
+    }
+
+    pub(super) const fn sysinfo(mut self, field: &'static str) -> Property {
+        self.source = Source::Sysinfo(field);
+        self
+    }
+
+    pub(super) const fn stored_in_zfs(mut self) -> Property {
+        self.source = Source::Zfs;
+        self
+    }
+
+    pub(super) const fn zfs(
+        mut self,
+        fields: &'static [&'static str],
+        types: &'static [DatasetType],
+    ) -> Property {
+        self.zfs = Some(ZfsSource { fields, types });
+        self
+    }
+
+    pub(super) const fn encoding(mut self, encoding: Encoding) -> Property {
+        self.encoding = encoding;
+        self
+    }
+
+    pub(super) const fn depends_on(mut self, names: &'static [&'static str]) -> Property {
+        self.depends_on = names;
+        self
+    }
+
+    pub(super) const fn flatten(mut self, flatten: Flatten) -> Property {
+        self.flatten = Some(flatten);
+        self
+    }
+
+    pub(super) const fn column(mut self, header: &'static str, width: usize) -> Property {
+        self.column = Some(Column { header, width });
+        self
+    }
+
+    pub(super) const fn default_text(mut self, text: &'static str) -> Property {
+        self.default_text = Some(text);
+        self
+    }
+
+    pub(super) const fn live(mut self) -> Property {
+        self.live = true;
+        self
+    }
+
+    pub(super) const fn deprecated(mut self) -> Property {
+        self.deprecated = true;
+        self
+    }
+
+    pub(super) const fn hidden(mut self) -> Property {
+        self.hidden = true;
+        self
+    }
+
+    pub(super) const fn updatable(mut self) -> Property {
+        self.updatable = true;
+        self
+    }
+
+    pub(super) const fn keeps_zero(mut self) -> Property {
+        self.keeps_zero = true;
+        self
+    }
+
+    /// Whether a payload for `action` on a VM of `brand` may have this property. For nested
+    /// properties, whether an element that is added (create, receive) or changed (update) may have
+    /// it.
+    pub const fn allows(&self, action: Action, brand: Brand) -> bool {
+        self.brands(action).contains(brand)
+    }
+
+    /// The brands whose payloads for `action` may have this property.
+    pub const fn brands(&self, action: Action) -> BrandSet {
+        match action {
+            Action::Create => self.create,
+            Action::Receive => self.receive,
+            Action::Update => self.update,
+        }
+    }
+
+    /// Whether any payload of a VM of `brand` may have this property.
+    pub const fn known_to(&self, brand: Brand) -> bool {
+        self.create.contains(brand) || self.receive.contains(brand) || self.update.contains(brand)
+    }
+
+    /// The array that a nested property belongs to and its own name: `nics` and `mac` for
+    /// `nics.*.mac`.
+    pub fn nested(&self) -> Option<(&'static str, &'static str)> {
+        self.name.split_once(".*.")
+    }
+}
