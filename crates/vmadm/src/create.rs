@@ -40,23 +40,34 @@ fn run(call: Call) -> Outcome {
         Some(_) => return Err(Failure::new("Invalid value(s) for: uuid")),
     };
     if call.options.flag("dry-run") == Some(true) {
-        let plan = plan(&call, object, &uuid, &mut ids)?;
+        let (plan, notes) = plan(&call, object, &uuid, &mut ids)?;
+        for note in &notes {
+            tell(note);
+        }
         print(&plan.to_string())?;
         return Ok(None);
     }
     let _lock = change::begin(&call.root, &uuid)?;
-    let plan = plan(&call, object, &uuid, &mut ids)?;
-    change::execute(&call.root, &plan)?;
-    Ok(Some(format!("Successfully created VM {uuid}")))
+    let (plan, notes) = plan(&call, object, &uuid, &mut ids)?;
+    if let Err(failure) = change::execute(&call.root, &plan) {
+        for note in &notes {
+            tell(note);
+        }
+        return Err(failure);
+    }
+    // Ansible and Salt take the UUID from the first line of stderr, so notes come behind it.
+    let mut lines = vec![format!("Successfully created VM {uuid}")];
+    lines.extend(notes);
+    Ok(Some(lines.join("\n")))
 }
 
-/// Everything that can be refused is refused here, before anything is changed.
+/// Everything that can be refused is refused here, before anything is changed. With the plan come notes for the operator.
 fn plan(
     call: &Call,
     object: Object,
     uuid: &str,
     ids: &mut RandomIds,
-) -> Result<gz::plan::Plan, Failure> {
+) -> Result<(gz::plan::Plan, Vec<String>), Failure> {
     let root = &call.root;
     if Inventory::one(root, uuid)?.is_some() {
         return Err(Failure::new(format!("VM with UUID {uuid} already exists")));
@@ -65,7 +76,7 @@ fn plan(
     let mut payload = Payload::from(object);
     let prepared = normalise::prepare_create(Action::Create, &mut payload, &facts, ids)
         .map_err(Failure::new)?;
-    report_dropped(&prepared.dropped, call.options.flag("strict") == Some(true))?;
+    let notes = dropped_notes(&prepared.dropped, call.options.flag("strict") == Some(true))?;
     if payload.text("zonename") != Some(uuid) {
         check_zonename(root, payload.text("zonename").unwrap_or_default())?;
     }
@@ -75,24 +86,22 @@ fn plan(
     if call.options.flag("keep-failed") == Some(true) {
         plan.on_failure = OnFailure::Keep;
     }
-    Ok(plan)
+    Ok((plan, notes))
 }
 
-/// Names the properties that are not known on standard error; with `--strict` they are refused, and those that the
-/// brand does not have too.
-pub fn report_dropped(dropped: &[Dropped], strict: bool) -> Result<(), Failure> {
+/// A note for each property that is not known; with `--strict` they are refused, and those that the brand does not have
+/// too.
+pub fn dropped_notes(dropped: &[Dropped], strict: bool) -> Result<Vec<String>, Failure> {
     if strict && !dropped.is_empty() {
         let lines: Vec<String> = dropped.iter().map(ToString::to_string).collect();
         return Err(Failure::new(lines.join("\n").replace("ignoring ", "")));
     }
-    for property in dropped {
-        if property.unknown {
-            tell(&property.to_string());
-        } else {
-            log::warn!("{property}");
-        }
+    let (unknown, unfit): (Vec<&Dropped>, Vec<&Dropped>) =
+        dropped.iter().partition(|property| property.unknown);
+    for property in unfit {
+        log::warn!("{property}");
     }
-    Ok(())
+    Ok(unknown.into_iter().map(ToString::to_string).collect())
 }
 
 /// A zone's name is a file's name and a dataset's.
