@@ -221,3 +221,16 @@ fn a_mounted_filesystem_holds_back_the_one_it_is_mounted_in() {
     zfs.commit().unwrap();
     assert!(root.path().join("zones/b/cores").is_dir());
 }
+
+#[test]
+fn a_pool_without_accounts_refuses_nothing_for_want_of_space() {
+    let root = tempfile::tempdir().unwrap();
+    let mut zfs = Zfs::open(root.path()).unwrap();
+    zfs.create_pool("zones", gzsim::zfs::UNCOUNTED).unwrap();
+    zfs.create_fs("zones/vm", &[("quota", "1G"), ("reservation", "1G")]).unwrap();
+    zfs.create_volume("zones/vm/disk0", GIB << 10, &[]).unwrap();
+    zfs.set("zones/vm/disk0", &[("volsize", "2T")]).unwrap();
+    zfs.set("zones/vm", &[("quota", "2K")]).unwrap();
+    zfs.snapshot("zones/vm/disk0@s").unwrap();
+    assert_eq!(zfs.get("zones/vm/disk0", "volsize").unwrap(), (GIB << 11).to_string());
+}

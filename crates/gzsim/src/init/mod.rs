@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::ctx::Ctx;
 use crate::tools::{passthrough, real_zfs};
+use crate::zfs::UNCOUNTED;
 
 /// What `init` makes.
 #[derive(Debug, Clone)]
@@ -116,7 +117,8 @@ pub fn run(options: &Options) -> Result<()> {
         Platform::OmniOs => "rpool",
     });
     let mut store = datasets::Store::open(&ctx, options.zfs.is_some());
-    store.pool(pool, options.pool_size)?;
+    let counted = options.fixture != Some(Fixture::Spec) || options.pool_size != POOL_SIZE;
+    store.pool(pool, if counted { options.pool_size } else { UNCOUNTED })?;
     if options.platform == Platform::SmartOs {
         store.filesystem(&format!("{pool}/archive"), &[])?;
         store.filesystem(&format!("{pool}/cores"), &[("mountpoint", "none")])?;

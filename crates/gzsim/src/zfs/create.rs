@@ -144,7 +144,8 @@ impl Zfs {
         settings: &[(String, String)],
     ) -> Result<()> {
         const NAMES: [&str; 2] = ["reservation", "refreservation"];
-        if !settings.iter().any(|(n, v)| NAMES.contains(&n.as_str()) && v != "0") {
+        let asked = settings.iter().any(|(n, v)| NAMES.contains(&n.as_str()) && v != "0");
+        if !asked || !self.state.counts(name) {
             return Ok(());
         }
         let map = self.space(pool_of(name));

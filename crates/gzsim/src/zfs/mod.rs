@@ -53,6 +53,10 @@ use state::{Pool, State};
 /// Where the state lies, relative to the root.
 const STATE_DIR: &str = "var/gzsim/zfs";
 
+/// The size of a pool that keeps no accounts: quotas, reservations and its own size never stand in the
+/// way. The machine that the observed cases ran on was like that.
+pub const UNCOUNTED: u64 = u64::MAX;
+
 /// The pools below one root, opened under a lock.
 ///
 /// Operations change the value in memory and note what has to happen to files; [`Zfs::commit`] makes
@@ -132,7 +136,7 @@ impl Zfs {
         Ok(())
     }
 
-    /// Makes a pool of `size` usable bytes, with its root filesystem mounted at `/NAME`.
+    /// Makes a pool of `size` usable bytes (or [`UNCOUNTED`]), with its root filesystem mounted at `/NAME`.
     pub fn create_pool(&mut self, name: &str, size: u64) -> Result<()> {
         names::check_pool(name)?;
         if self.state.pools.contains_key(name) {
@@ -196,6 +200,13 @@ impl Zfs {
     pub fn snapshots(&self, name: &str) -> Vec<String> {
         let snaps = self.state.datasets.get(name).map_or(&[][..], |d| &d.snaps);
         snaps.iter().map(|s| format!("{name}@{}", s.name)).collect()
+    }
+}
+
+impl State {
+    /// Whether the pool of a dataset counts space.
+    fn counts(&self, name: &str) -> bool {
+        self.pools.get(state::pool_of(name)).is_some_and(|p| p.size != UNCOUNTED)
     }
 }
 

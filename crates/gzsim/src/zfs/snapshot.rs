@@ -57,7 +57,7 @@ impl Zfs {
                     refused.push(fail(Code::Exists, "dataset already exists"));
                 }
                 Some(d) if d.inconsistent => refused.push(fail(Code::Busy, "dataset is busy")),
-                Some(d) if d.own_number("refreservation") > 0 => {
+                Some(d) if d.own_number("refreservation") > 0 && self.state.counts(ds) => {
                     let map = self.space(pool_of(ds));
                     let need = map.of(ds).written.min(d.own_number("refreservation"));
                     if need > map.dir_available(ds) {

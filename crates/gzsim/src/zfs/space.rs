@@ -137,7 +137,8 @@ impl Zfs {
         settings: &[(String, String)],
     ) -> Result<()> {
         const NAMES: [&str; 4] = ["quota", "refquota", "reservation", "refreservation"];
-        if !settings.iter().any(|(n, _)| NAMES.contains(&n.as_str())) {
+        let asked = settings.iter().any(|(n, _)| NAMES.contains(&n.as_str()));
+        if !asked || !self.state.counts(name) {
             return Ok(());
         }
         let Some(ds) = self.state.datasets.get(name) else { return Ok(()) };

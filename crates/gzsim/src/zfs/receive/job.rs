@@ -106,6 +106,9 @@ impl Job<'_> {
 
     fn check_space(&self, plan: &Plan, data: u64) -> Result<()> {
         let zfs = &*self.zfs;
+        if !zfs.state.counts(&plan.name) {
+            return Ok(());
+        }
         let map = zfs.space(pool_of(&plan.name));
         let mut at = plan.name.as_str();
         while !zfs.state.datasets.contains_key(at) {
