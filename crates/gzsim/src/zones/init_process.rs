@@ -11,6 +11,7 @@ use nix::libc::SIGTERM;
 
 use crate::ctx::Ctx;
 use crate::fault::parse_duration;
+use crate::zones::ports;
 use crate::zones::qmp::{self, Button};
 
 /// How often init looks whether its zone is still there.
@@ -48,7 +49,8 @@ impl When {
 }
 
 /// Runs as the init of a zone until it is killed or the zone's root directory is gone; the zone's brand decides what
-/// the end of its init means. A kvm zone's init is its qemu, with a QMP socket.
+/// the end of its init means. A kvm zone's init is its qemu, with a QMP socket, a bhyve
+/// zone's is bhyve; both have serial ports and a VNC server.
 ///
 /// Settings when the zone boots:
 /// - `GZSIM_PROVISION_DELAY`: time until provisioning is done (default none; `never`: not at all);
@@ -62,6 +64,8 @@ pub fn run(ctx: &Ctx, zonepath: &str, brand: &str) -> i32 {
     let heeds_later =
         shutdown.is_some() && signal_hook::flag::register(SIGTERM, Arc::clone(&terminated)).is_ok();
     let (sender, buttons) = mpsc::channel();
+    // Before the QMP socket, for which whoever boots the zone waits.
+    ports::serve(&path.join("root"), brand);
     if brand == "kvm" {
         qmp::serve(&path.join("root"), sender.clone());
     }
