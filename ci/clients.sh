@@ -24,7 +24,11 @@ finish() {
 }
 trap finish EXIT
 GZSIM=$PWD/target/debug/gzsim
-"$GZSIM" init --fixture spec "$WORK/gz"
+for root in gz gz-salt; do
+  "$GZSIM" init --fixture spec "$WORK/$root"
+  # Nothing but this machine is there to be asked.
+  "$GZSIM" run "$WORK/$root" -- imgadm sources -d https://images.smartos.org
+done
 
 # An image server with one image, for the modules that import.
 mkdir "$WORK/images"
@@ -42,4 +46,4 @@ export ANSIBLE_LOCALHOST_WARNING=False ANSIBLE_INVENTORY_UNPARSED_WARNING=False 
 export ANSIBLE_DEPRECATION_WARNINGS=False
 "$GZSIM" run "$WORK/gz" -- "$CACHE/bin/ansible-playbook" -i localhost, -c local \
   -e "ansible_python_interpreter=$CACHE/bin/python image_server=$URL" ci/clients/playbook.yml
-"$GZSIM" run "$WORK/gz" -- "$CACHE/bin/python" ci/clients/salt_modules.py "$WORK/salt" "$URL"
+"$GZSIM" run "$WORK/gz-salt" -- "$CACHE/bin/python" ci/clients/salt_modules.py "$WORK/salt" "$URL"
