@@ -275,6 +275,31 @@ fn a_clone_travels_as_the_change_to_its_origin() {
     assert!(fs::read(b.path("dev/zvol/rdsk/zones/vm2/disk0")).unwrap() == data);
 }
 
+/// The receiver must not wait for a sender that waits for the receiver.
+#[test]
+fn a_pipe_from_send_to_receive_on_one_machine() {
+    let m = Machine::new();
+    m.zfs(&["create", "zones/a"]).ok();
+    m.zfs(&["create", "zones/a/b"]).ok();
+    for dir in ["zones/a", "zones/a/b"] {
+        fs::write(m.path(dir).join("big"), vec![1u8; 4 << 20]).unwrap();
+    }
+    m.zfs(&["snapshot", "-r", "zones/a@s"]).ok();
+    let mut send = m
+        .command("zfs", &["send", "-R", "zones/a@s"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut receive = m
+        .command("zfs", &["receive", "zones/c"])
+        .stdin(send.stdout.take().unwrap())
+        .spawn()
+        .unwrap();
+    assert!(receive.wait().unwrap().success());
+    assert!(send.wait().unwrap().success());
+    assert_eq!(fs::metadata(m.path("zones/c/b/big")).unwrap().len(), 4 << 20);
+}
+
 #[test]
 fn a_cut_receive_is_taken_up_again_by_its_token() {
     let a = Machine::new();

@@ -66,8 +66,7 @@ pub const UNCOUNTED: u64 = u64::MAX;
 pub struct Zfs {
     root: PathBuf,
     dir: PathBuf,
-    /// Held for its lock.
-    _lock: File,
+    lock: File,
     writable: bool,
     state: State,
     ops: Vec<FsOp>,
@@ -85,7 +84,7 @@ impl Zfs {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e.into()),
             _ => {}
         }
-        Ok(Self { root: root.to_owned(), dir, _lock: lock, writable: true, state, ops: Vec::new() })
+        Ok(Self { root: root.to_owned(), dir, lock, writable: true, state, ops: Vec::new() })
     }
 
     /// Opens for reading, beside other readers.
@@ -99,14 +98,7 @@ impl Zfs {
             return Self::open_shared(root);
         }
         let state = load(&dir)?;
-        Ok(Self {
-            root: root.to_owned(),
-            dir,
-            _lock: lock,
-            writable: false,
-            state,
-            ops: Vec::new(),
-        })
+        Ok(Self { root: root.to_owned(), dir, lock, writable: false, state, ops: Vec::new() })
     }
 
     /// Writes the state and carries out the changes to files. A kill at any time leaves either the
@@ -122,6 +114,11 @@ impl Zfs {
         redo::write_atomically(&self.dir.join("state.json"), &text)?;
         redo::finish(&self.root, &self.dir, self.state.txg)?;
         Ok(())
+    }
+
+    /// Lets others change the pools while an answer is written: whoever reads it may be one of them.
+    fn unlock(&self) -> Result<()> {
+        Ok(self.lock.unlock()?)
     }
 
     /// Puts contents in place before they are copied.

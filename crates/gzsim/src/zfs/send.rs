@@ -216,7 +216,8 @@ impl Zfs {
         text
     }
 
-    /// Writes a planned send.
+    /// Writes a planned send. Others may change the pools meanwhile: one of them may be the receiver at the end of the
+    /// pipe. A snapshot that is destroyed meanwhile ends the send.
     pub(super) fn send(
         &self,
         name: &str,
@@ -224,6 +225,7 @@ impl Zfs {
         options: &Options,
         out: impl Write,
     ) -> Result<()> {
+        self.unlock()?;
         let mut out = BufWriter::with_capacity(1 << 20, out);
         if options.package() {
             let mut writer = Writer::new(&mut out);
@@ -400,6 +402,7 @@ impl Zfs {
         self.send_part(&part, false, &mut file)?;
         file.flush()?;
         drop(file);
+        self.unlock()?;
         let mut whole_file = whole.file.try_clone()?;
         io::Seek::rewind(&mut whole_file)?;
         let mut out = BufWriter::new(out);

@@ -60,6 +60,7 @@ pub fn list(root: &Path, args: &[String]) -> Outcome {
     } else {
         table(&rows, &wanted, literal, &mut reader)
     };
+    zfs.unlock()?;
     print(&text)?;
     Ok(i32::from(failed))
 }

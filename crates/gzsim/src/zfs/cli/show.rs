@@ -154,6 +154,7 @@ pub fn get(root: &Path, args: &[String]) -> Outcome {
             });
         }
     }
+    zfs.unlock()?;
     print(&lines_text(&lines, &wanted, &fields, scripted, literal))?;
     Ok(i32::from(failed))
 }
@@ -281,6 +282,7 @@ pub fn holds(root: &Path, args: &[String]) -> Outcome {
             text.push_str(&format!("{name:<names$}  {tag:<tags$}  {time}\n"));
         }
     }
+    zfs.unlock()?;
     print(&text)?;
     Ok(i32::from(errors))
 }
