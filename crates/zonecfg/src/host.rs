@@ -174,22 +174,33 @@ impl System for Host {
         state.is_some_and(|state| ZoneState::parse(state).is_none())
     }
 
-    fn save(&mut self, zone: &Zone, brand: &str, how: &Save) -> Result<(), Fault> {
+    fn save(
+        &mut self,
+        zone: &Zone,
+        brand: &str,
+        how: &Save,
+        uuid: Option<Uuid>,
+    ) -> Result<(), Fault> {
         let root = self.root.clone();
         let _lock = root.lock_index().map_err(|_| Fault::LockingFile)?;
+        // Without an index, what other zones there are is not known: no new one is begun.
+        if !root.has_index() {
+            return Err(Fault::UpdatingIndex);
+        }
         let mut index = root.index()?;
         let fields = (brand.to_owned(), zone.ip_type(), zone.debugid());
         let name = zone.name();
         let update = Update {
             path: Some(zone.zonepath().to_owned()).filter(|path| !path.is_empty()),
             brand: Some(fields.clone()),
+            uuid,
             ..Update::default()
         };
         let changed = match how {
             Save::Renamed(from) => {
                 index.modify(from, &Update { name: Some(name.to_owned()), ..update })
             }
-            Save::New if index.get(name).is_none() => index.add(&entry(name, zone, fields)),
+            Save::New if index.get(name).is_none() => index.add(&entry(name, zone, fields, uuid)),
             Save::New => {
                 index.modify(name, &Update { state: Some(ZoneState::Configured), ..update })
             }
@@ -210,12 +221,6 @@ impl System for Host {
             // The zone is in the index under its new name only: what stays of the old one does no harm.
             let _ = root.remove_zone_file(from);
         }
-        Ok(())
-    }
-
-    fn set_uuid(&mut self, name: &str, uuid: Uuid) -> Result<(), Fault> {
-        let update = Update { uuid: Some(uuid), ..Update::default() };
-        self.root.update_index(|index| index.modify(name, &update).map_err(Error::from))?;
         Ok(())
     }
 
@@ -322,12 +327,13 @@ fn entry(
     name: &str,
     zone: &Zone,
     (brand, iptype, debugid): (String, IpType, Option<u32>),
+    uuid: Option<Uuid>,
 ) -> IndexEntry {
     IndexEntry {
         name: name.to_owned(),
         state: ZoneState::Configured,
         path: zone.zonepath().to_owned(),
-        uuid: None,
+        uuid,
         brand,
         iptype,
         debugid,

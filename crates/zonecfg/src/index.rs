@@ -272,7 +272,7 @@ fn parse_entry(line: &str) -> Option<IndexEntry> {
     }
     let state = ZoneState::parse(tokens.next_token())?;
     let path = tokens.next_token().to_owned();
-    let uuid = hyphenated(tokens.next_token());
+    let uuid = hyphenated(tokens.next_token()).filter(|uuid| !uuid.is_nil());
     let brand = tokens.next_token().to_owned();
     let iptype =
         if tokens.next_token().starts_with('e') { IpType::Exclusive } else { IpType::Shared };
@@ -282,12 +282,12 @@ fn parse_entry(line: &str) -> Option<IndexEntry> {
     Some(IndexEntry { name: name.to_owned(), state, path, uuid, brand, iptype, debugid })
 }
 
-/// A UUID in the only form that uuid_parse(3UUID) takes, of any variant.
+/// A UUID in the only form that uuid_parse(3UUID) takes, of any variant, nil included.
 pub(crate) fn hyphenated(text: &str) -> Option<Uuid> {
     if text.len() != 36 || !text.contains('-') {
         return None;
     }
-    Uuid::try_parse(text).ok().filter(|uuid| !uuid.is_nil())
+    Uuid::try_parse(text).ok()
 }
 
 /// The number that a text begins with, as atoi(3C) reads it.

@@ -100,14 +100,16 @@ impl System for Paper {
         false
     }
 
-    fn save(&mut self, zone: &Zone, _brand: &str, how: &Save) -> Result<(), Fault> {
+    fn save(
+        &mut self,
+        zone: &Zone,
+        _brand: &str,
+        how: &Save,
+        _uuid: Option<Uuid>,
+    ) -> Result<(), Fault> {
         let old = if let Save::Renamed(from) = how { from } else { zone.name() };
         self.zones.retain(|saved| saved.name() != old);
         self.zones.push(zone.clone());
-        Ok(())
-    }
-
-    fn set_uuid(&mut self, _name: &str, _uuid: Uuid) -> Result<(), Fault> {
         Ok(())
     }
 

@@ -142,6 +142,11 @@ impl Root {
         }
     }
 
+    /// Whether there is an index.
+    pub fn has_index(&self) -> bool {
+        self.index_file().exists()
+    }
+
     /// Reads the index; without a file it is the index of a system without zones.
     ///
     /// # Errors

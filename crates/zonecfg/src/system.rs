@@ -43,16 +43,18 @@ pub trait System {
     fn index(&mut self) -> Index;
     /// Whether the zone is more than installed: ready, running, shutting down.
     fn is_active(&mut self, name: &str) -> bool;
-    /// Saves a configuration and its entry in the index; `brand` is the zone's, or the default one.
+    /// Saves a configuration and its entry in the index; `brand` is the zone's, or the default one. Without
+    /// a UUID the one in the index stays.
     ///
     /// # Errors
     /// Why it cannot be saved; then nothing has changed.
-    fn save(&mut self, zone: &Zone, brand: &str, how: &Save) -> Result<(), Fault>;
-    /// Sets the UUID in the index.
-    ///
-    /// # Errors
-    /// Why it cannot be set.
-    fn set_uuid(&mut self, name: &str, uuid: Uuid) -> Result<(), Fault>;
+    fn save(
+        &mut self,
+        zone: &Zone,
+        brand: &str,
+        how: &Save,
+        uuid: Option<Uuid>,
+    ) -> Result<(), Fault>;
     /// Removes a configuration and its entry in the index.
     ///
     /// # Errors

@@ -254,40 +254,35 @@ pub fn same_address(a: &str, b: &str) -> bool {
     }
 }
 
-/// A datalink name as dladm(8) takes it: up to 31 of `[A-Za-z0-9_.]`, beginning with a letter and ending in
-/// a number without leading zeros.
+/// A datalink name as dladm(8) takes it: up to 31 of `[A-Za-z0-9_.]`, not beginning with a digit and ending
+/// in a number without leading zeros.
 pub fn is_link_name(name: &str) -> bool {
     let digits = name.len() - name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    let number = &name[name.len() - digits..];
     name.len() <= 31
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
         && digits > 0
-        && (digits == 1 || !number.starts_with('0'))
-        && number.parse::<u32>().is_ok()
+        && (digits == 1 || !name[name.len() - digits..].starts_with('0'))
 }
 
-/// An interface name taken apart: driver and unit, then a logical unit after a colon.
+/// An interface name taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interface {
-    /// Whether there is a logical unit.
+    /// Whether a logical unit stands after it.
     pub logical: bool,
 }
 
-/// Takes an interface name apart as ifparse_ifspec does; `None` if it is none.
+/// Takes an interface name apart as ifparse_ifspec does: up to 31 bytes that end in a number, then
+/// possibly a logical unit after a colon. `None` if it is none.
 pub fn interface(name: &str) -> Option<Interface> {
-    let (physical, logical) = match name.split_once(':') {
+    let (physical, unit) = match name.split_once(':') {
         Some((physical, unit)) => (physical, Some(unit)),
         None => (name, None),
     };
-    let physical = physical.split_once('.').map_or(physical, |(first, _)| first);
-    let digits = physical.len() - physical.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-    let (driver, unit) = physical.split_at(physical.len() - digits);
-    let number = |text: &str| !text.is_empty() && (text == "0" || !text.starts_with('0'));
-    let unit_ok = number(unit) && unit.parse::<u32>().is_ok();
-    let logical_ok = logical.is_none_or(|unit| number(unit) && unit.parse::<u32>().is_ok());
-    (name.len() <= 31 && !driver.is_empty() && unit_ok && logical_ok)
-        .then_some(Interface { logical: logical.is_some() })
+    let unit_ok =
+        unit.is_none_or(|unit| !unit.is_empty() && unit.bytes().all(|b| b.is_ascii_digit()));
+    let numbered = physical.ends_with(|c: char| c.is_ascii_digit());
+    (name.len() <= 31 && numbered && unit_ok).then_some(Interface { logical: unit.is_some() })
 }
 
 /// A file system type: one path component, up to 255 bytes.

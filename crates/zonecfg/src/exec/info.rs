@@ -98,6 +98,9 @@ impl Session<'_> {
             PropertyName::Zonename => (zone.name().to_owned(), 63),
             PropertyName::Zonepath => (zone.zonepath().to_owned(), 1023),
             PropertyName::Autoboot => (zone.autoboot().to_string(), 5),
+            PropertyName::IpType if !super::verify::has_known_ip_type(zone) => {
+                return self.zone_fault(Fault::Invalid);
+            }
             PropertyName::IpType => (zone.ip_type().as_str().to_owned(), 9),
             PropertyName::Brand => {
                 let zone = zone.clone();

@@ -85,6 +85,10 @@ impl Session<'_> {
             self.fault(name, fault);
             return None;
         }
+        if !has_known_ip_type(zone) {
+            findings.reason = Some(Fault::RequiredResourceMissing);
+            self.error("cannot get ip-type");
+        }
         let limitpriv = zone.get(key::LIMITPRIV).unwrap_or_default();
         if let Err(privilege) = privileges::check(limitpriv, &brand, zone.ip_type()) {
             self.complain(format_args!("{name}: invalid privilege: {privilege}"));
@@ -240,8 +244,7 @@ impl Session<'_> {
         }
         if save {
             if findings.reason.is_none() {
-                findings.reason = self.save(brand).err();
-                self.set_new_uuid(&name);
+                findings.reason = self.save(&name, brand).err();
             } else {
                 self.complain(format_args!("Zone {name} failed to verify"));
             }
@@ -251,7 +254,9 @@ impl Session<'_> {
         }
     }
 
-    fn save(&mut self, brand: &str) -> Result<(), Fault> {
+    /// Saves the configuration, with the UUID that was made or asked for. A wrong UUID is reported, but no
+    /// failure; a nil one means none.
+    fn save(&mut self, name: &str, brand: &str) -> Result<(), Fault> {
         let debugid = match self.zone_ref().debugid() {
             Some(_) => None,
             None => self.system.next_debugid(),
@@ -265,28 +270,24 @@ impl Session<'_> {
             _ if handle.is_new => Save::New,
             _ => Save::Existing,
         };
-        self.system.save(&handle.zone, brand, &how)?;
+        let uuid = hyphenated(&self.new_uuid);
+        self.system.save(&handle.zone, brand, &how, uuid.filter(|uuid| !uuid.is_nil()))?;
         handle.is_new = false;
         handle.renamed_from = None;
         self.changed = false;
         self.zone.clone_into(&mut self.saved_name);
+        if uuid.is_some() {
+            self.new_uuid.clear();
+        } else if !self.new_uuid.is_empty() {
+            self.complain(format_args!("{name}: {}", Fault::InvalidProperty));
+        }
         Ok(())
     }
+}
 
-    /// Gives the zone the UUID that was made or asked for. A wrong one is reported, but no failure.
-    fn set_new_uuid(&mut self, name: &str) {
-        if self.new_uuid.is_empty() {
-            return;
-        }
-        let result = match hyphenated(&self.new_uuid) {
-            Some(uuid) => self.system.set_uuid(name, uuid),
-            None => Err(Fault::InvalidProperty),
-        };
-        match result {
-            Ok(()) => self.new_uuid.clear(),
-            Err(fault) => self.complain(format_args!("{name}: {fault}")),
-        }
-    }
+/// Whether the document says what it should of the IP type.
+pub(super) fn has_known_ip_type(zone: &Zone) -> bool {
+    zone.get(key::IP_TYPE).is_none_or(|text| matches!(text, "shared" | "exclusive"))
 }
 
 /// What is wrong with security flags; whether it is more than a warning.
