@@ -1,0 +1,318 @@
+//! Servers that lie, break off, send without end or lead elsewhere: a clear error or the right answer, soon, and
+//! nothing left behind.
+
+mod common;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use common::server::{Reply, Request, Server};
+use common::tools::{Sim, sha1, stream};
+use serde_json::{Value, json};
+
+const UUID: &str = "1a000001-0000-4000-8000-000000000001";
+
+fn manifest(file: &[u8], more: Value) -> Value {
+    let mut manifest = json!({
+        "v": 2, "uuid": UUID, "name": "base", "version": "1.0.0", "state": "active", "public": true,
+        "published_at": "2020-01-02T00:00:00Z", "type": "zone-dataset", "os": "smartos",
+        "files": [{"sha1": sha1(file), "size": file.len(), "compression": "none"}]
+    });
+    for (key, value) in more.as_object().unwrap() {
+        manifest[key] = value.clone();
+    }
+    manifest
+}
+
+/// A server of one image, whose file is answered by `file`.
+fn server_of(manifest: &Value, file: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
+    let text = manifest.to_string();
+    Server::new(move |request| match request.path.as_str() {
+        path if path.ends_with("/file") => file(request),
+        path if path.ends_with(UUID) => Reply::json(200, text.clone()),
+        _ => Reply::not_found(),
+    })
+}
+
+/// Imports the image and gives exit status, standard output and standard error.
+fn import(sim: &Sim, server: &Server) -> (i32, String, String) {
+    sim.sources(&[&server.url()]);
+    let output = sim.imgadm(&["import", UUID]);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// The import fails with `part` in its message, within a few seconds, and leaves nothing.
+fn refused(sim: &Sim, server: &Server, part: &str) {
+    let started = Instant::now();
+    let (code, _, stderr) = import(sim, server);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains(part), "\"{part}\" is not in: {stderr}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+    left_nothing(sim);
+}
+
+fn left_nothing(sim: &Sim) {
+    assert_eq!(sim.datasets(), ["zones"]);
+    for directory in ["var/imgadm/images", "var/tmp/.imgadm-downloads"] {
+        let names: Vec<_> = std::fs::read_dir(sim.path(directory))
+            .map(|list| list.flatten().map(|entry| entry.file_name()).collect())
+            .unwrap_or_default();
+        assert!(names.is_empty(), "{directory}: {names:?}");
+    }
+}
+
+fn good() -> Vec<u8> {
+    stream(200_000, "-", &["final"], 1)
+}
+
+#[test]
+fn a_broken_download_is_resumed_by_range() {
+    let file = good();
+    let data = file.clone();
+    let server = server_of(&manifest(&file, json!({})), move |request| {
+        let from = request.range_start().unwrap_or(0);
+        let piece = &data[from..data.len().min(from + 70_000)];
+        let left = (data.len() - from) as u64;
+        let reply = Reply { length: Some(left), ..Reply::bytes(piece) }.header("etag", "\"a\"");
+        match from {
+            0 => reply,
+            _ => Reply { status: 206, ..reply }.header(
+                "content-range",
+                &format!("bytes {from}-{}/{}", data.len() - 1, data.len()),
+            ),
+        }
+    });
+    let sim = Sim::new();
+    let (code, _, stderr) = import(&sim, &server);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let requests = server.requests.lock().unwrap();
+    let ranges: Vec<Option<usize>> = requests[1..].iter().map(Request::range_start).collect();
+    assert_eq!(ranges, [None, Some(70_000), Some(140_000)]);
+    assert_eq!(requests[2].header("if-range"), Some("\"a\""));
+}
+
+#[test]
+fn a_wrong_download_is_tried_once_more() {
+    let file = good();
+    let (right, mut wrong) = (file.clone(), file.clone());
+    wrong[1000] ^= 1;
+    let count = AtomicUsize::new(0);
+    let server = server_of(&manifest(&file, json!({})), move |_| {
+        Reply::bytes(if count.fetch_add(1, Ordering::Relaxed) == 0 { &wrong } else { &right })
+    });
+    let sim = Sim::new();
+    let (code, stdout, stderr) = import(&sim, &server);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(stdout.matches("Downloaded image").count(), 1);
+    assert_eq!(server.paths().len(), 3);
+}
+
+#[test]
+fn wrong_lengths_and_endless_bodies_are_refused() {
+    let file = good();
+    let sim = Sim::new();
+    let data = file.clone();
+    let longer = server_of(&manifest(&file, json!({})), move |_| Reply {
+        length: Some(1 << 40),
+        endless: false,
+        ..Reply::bytes(&data)
+    });
+    refused(&sim, &longer, "unexpected mismatch between expected size, 200000, and Content-Length");
+    let data = file.clone();
+    let endless = server_of(&manifest(&file, json!({})), move |_| Reply {
+        endless: true,
+        ..Reply::bytes(&data)
+    });
+    refused(&sim, &endless, "missing or invalid Content-Length header");
+    let data = file.clone();
+    // As long as it should be by its header, but it does not stop there.
+    let beyond = server_of(&manifest(&file, json!({})), move |_| {
+        Reply { endless: true, ..Reply::bytes(&data) }
+            .header("content-length", &data.len().to_string())
+    });
+    assert_eq!(import(&sim, &beyond).0, 0);
+}
+
+#[test]
+fn a_slow_drip_is_given_up() {
+    let file = good();
+    let data = file.clone();
+    let server = server_of(&manifest(&file, json!({})), move |_| Reply {
+        drip: Some(Duration::from_millis(300)),
+        ..Reply::bytes(&data)
+    });
+    let sim = Sim::new();
+    sim.sources(&[&server.url()]);
+    let started = Instant::now();
+    let mut command = sim.command(&["import", UUID]);
+    // Every connection gains a little, so it goes on; whoever waits can end it.
+    let mut child = command.env("IMGADM_STALL_TIMEOUT", "1").spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(child.id().cast_signed()),
+        nix::sys::signal::Signal::SIGINT,
+    )
+    .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(started.elapsed() < Duration::from_secs(10));
+    left_nothing(&sim);
+}
+
+#[test]
+fn what_is_no_manifest_is_refused() {
+    let file = good();
+    let sim = Sim::new();
+    for (body, part) in [
+        ("{not json".to_owned(), "response not JSON"),
+        ("[]".to_owned(), "answered with"),
+        (manifest(&file, json!({"uuid": "../../../../etc/passwd"})).to_string(), "answered with"),
+        (manifest(&file, json!({"origin": "../../x"})).to_string(), "is not a UUID"),
+        (manifest(&file, json!({"origin": UUID})).to_string(), "have no end"),
+        (manifest(&file, json!({"files": [{"size": -1}]})).to_string(), "is not a number of bytes"),
+        (
+            manifest(&file, json!({"files": [{"size": 1, "compression": "rot13"}]})).to_string(),
+            "file compression \"rot13\" is none of",
+        ),
+        (manifest(&file, json!({"files": []})).to_string(), "has no files"),
+    ] {
+        let server = Server::new(move |_| Reply::json(200, body.clone()));
+        refused(&sim, &server, part);
+    }
+}
+
+#[test]
+fn redirects_are_followed_to_http_only() {
+    let file = good();
+    let sim = Sim::new();
+    let lead = |to: String| {
+        Server::new(move |_| Reply { status: 302, ..Reply::default() }.header("location", &to))
+    };
+    refused(&sim, &lead("file:///etc/passwd".into()), "only http and https are followed");
+    refused(&sim, &lead("/again".into()), "redirects");
+    let data = file.clone();
+    let real = server_of(&manifest(&file, json!({})), move |_| Reply::bytes(&data));
+    let base = real.url();
+    let front = Server::new(move |request| {
+        Reply { status: 307, ..Reply::default() }
+            .header("location", &format!("{base}{}", request.path))
+    });
+    assert_eq!(import(&sim, &front).0, 0);
+}
+
+#[test]
+fn data_that_is_not_compressed_as_it_should_be_is_refused() {
+    let file = good();
+    let sim = Sim::new();
+    for compression in ["gzip", "bzip2", "xz", "zstd"] {
+        let files = json!([{"sha1": sha1(&file), "size": file.len(), "compression": compression}]);
+        let data = file.clone();
+        let server =
+            server_of(&manifest(&file, json!({"files": files})), move |_| Reply::bytes(&data));
+        refused(&sim, &server, &format!("(UncompressionError): {compression} uncompression error"));
+    }
+}
+
+#[test]
+fn a_dead_source_costs_no_time_and_hides_no_other() {
+    let file = good();
+    let data = file.clone();
+    let server = server_of(&manifest(&file, json!({})), move |_| Reply::bytes(&data));
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let sim = Sim::new();
+    sim.sources(&[&format!("http://{dead}"), &server.url()]);
+    let started = Instant::now();
+    assert!(sim.imgadm(&["import", UUID]).status.success());
+    let output = sim.imgadm(&["import", "1affffff-0000-4000-8000-000000000000"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("error (ActiveImageNotFound)"), "{stderr}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn ten_thousand_images_are_listed_in_little_memory() {
+    let list: Vec<Value> = (0..10_000)
+        .map(|n| {
+            let mut image = manifest(b"", json!({"name": format!("image-{n:05}")}));
+            image["uuid"] = format!("1a000001-0000-4000-8000-{n:012}").into();
+            image["description"] = "x".repeat(500).into();
+            image
+        })
+        .collect();
+    let text = Value::Array(list).to_string();
+    let server = Server::new(move |_| Reply::json(200, text.clone()));
+    let sim = Sim::new();
+    sim.sources(&[&server.url()]);
+    for (arguments, lines) in [
+        (&["avail"][..], 10_001),
+        (&["avail", "-j", "name=image-00007"][..], 30),
+        (&["avail", "-H", "name=~image-000"][..], 100),
+    ] {
+        let mut command = sim.command(arguments);
+        let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let peak = std::thread::spawn(move || {
+            let mut peak = 0;
+            while let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) {
+                let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                let Some(kib) = line.and_then(|l| l.split_whitespace().next()?.parse().ok()) else {
+                    break;
+                };
+                peak = peak.max(kib);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            peak
+        });
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let count = String::from_utf8_lossy(&output.stdout).lines().count();
+        assert!(count.abs_diff(lines) < 10, "{arguments:?}: {count} lines");
+        let peak: u64 = peak.join().unwrap();
+        assert!(peak < 64 * 1024, "{arguments:?}: {peak} KiB");
+    }
+}
+
+#[test]
+fn two_imports_of_one_image_are_one_after_the_other() {
+    let file = good();
+    let data = file.clone();
+    let server = server_of(&manifest(&file, json!({})), move |_| {
+        std::thread::sleep(Duration::from_millis(1500));
+        Reply::bytes(&data)
+    });
+    let sim = Sim::new();
+    sim.sources(&[&server.url()]);
+    let start =
+        || sim.command(&["import", UUID]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let (first, second) = (start(), start());
+    let outputs = [first.wait_with_output().unwrap(), second.wait_with_output().unwrap()];
+    assert!(outputs.iter().all(|output| output.status.success()));
+    let said: String =
+        outputs.iter().map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).collect();
+    assert_eq!(said.matches("Imported image").count(), 1, "{said}");
+    assert_eq!(said.matches("was imported while waiting on lock").count(), 1, "{said}");
+    assert!(said.contains(&format!("Waiting for image {UUID} import lock")), "{said}");
+}
+
+#[test]
+fn a_failed_child_takes_back_the_base_it_brought() {
+    let (base, child) = (good(), stream(1000, "-", &["final"], 2));
+    let child_uuid = "1a000002-0000-4000-8000-000000000002";
+    let mut top = manifest(&child, json!({"uuid": child_uuid, "origin": UUID}));
+    top["files"][0]["sha1"] = "0".repeat(40).into();
+    let bottom = manifest(&base, json!({})).to_string();
+    let server = Server::new(move |request| match request.path.as_str() {
+        path if path.ends_with("/file") && path.contains(UUID) => Reply::bytes(&base),
+        path if path.ends_with("/file") => {
+            std::thread::sleep(Duration::from_millis(500));
+            Reply::bytes(&child)
+        }
+        path if path.ends_with(UUID) => Reply::json(200, bottom.clone()),
+        _ => Reply::json(200, top.to_string()),
+    });
+    let sim = Sim::new();
+    sim.sources(&[&server.url()]);
+    let output = sim.imgadm(&["import", child_uuid]);
+    assert_eq!(output.status.code(), Some(1));
+    left_nothing(&sim);
+}
