@@ -15,17 +15,14 @@ pub fn create(root: &Root, name: &str, script: &str) -> Result<()> {
     tool(root).args(["-z", name]).stdin(script).run().map(drop)
 }
 
-/// Changes a zone. A script of one line is given as an argument, as SmartOS's vmadm does, a longer one as input; an
-/// empty one changes nothing.
+/// Changes a zone. A single command without a line end is given as an argument, lines as input, as SmartOS's vmadm
+/// does; an empty script changes nothing.
 pub fn change(root: &Root, uuid: &str, script: &str) -> Result<()> {
-    let script = script.trim_end_matches('\n');
-    if script.is_empty() {
+    if script.trim().is_empty() {
         return Ok(());
     }
     let tool = tool(root).args(["-u", uuid]);
-    if script.contains('\n') { tool.stdin(format!("{script}\n")) } else { tool.arg(script) }
-        .run()
-        .map(drop)
+    if script.contains('\n') { tool.stdin(script) } else { tool.arg(script) }.run().map(drop)
 }
 
 /// Deletes a zone's configuration; one that is not there is fine.

@@ -15,15 +15,32 @@ use crate::plan::Object;
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Takes the VM's lock for the whole of a command, and finishes or undoes what an earlier one left when it was cut off.
+/// What cannot be undone is said and then let go: it must not keep the VM from being changed or deleted.
 pub fn begin(root: &Root, uuid: &str) -> Result<Lock, Failure> {
+    let lock = take(root, uuid)?;
+    if let Err(failed) = recover(root, uuid) {
+        if let Failure::Failed(message) = failed {
+            crate::cli::tell(&message);
+        }
+        plan::give_up(root, uuid)?;
+    }
+    Ok(lock)
+}
+
+/// Takes the VM's lock; from here on interrupts are requests to stop in good order.
+pub fn take(root: &Root, uuid: &str) -> Result<Lock, Failure> {
     interrupt::handle()?;
     gz::probes::register();
-    let lock = lock::vm(root, uuid, PATIENCE)?;
+    Ok(lock::vm(root, uuid, PATIENCE)?)
+}
+
+/// Finishes or undoes what an earlier command on this VM left. The caller holds the lock.
+pub fn recover(root: &Root, uuid: &str) -> Result<(), Failure> {
     if let Some((command, finished)) = plan::recover(root, uuid).map_err(failure)? {
         let what = if finished { "finished" } else { "undid" };
         crate::cli::tell(&format!("{what} an interrupted {command} of VM {uuid}"));
     }
-    Ok(lock)
+    Ok(())
 }
 
 /// Carries out a plan.

@@ -4,7 +4,7 @@ use crate::cli::options::Syntax;
 use crate::cli::{Call, Outcome};
 use crate::{
     console, create, delete, events, get, help, info, kill, list, lookup, recover, start, stop,
-    sysrq, validate,
+    sysrq, update, validate,
 };
 
 /// One command of vmadm.
@@ -34,6 +34,7 @@ static COMMANDS: &[&Command] = &[
     &stop::REBOOT,
     &stop::STOP,
     &sysrq::COMMAND,
+    &update::COMMAND,
     &validate::COMMAND,
 ];
 

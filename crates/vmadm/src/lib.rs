@@ -24,4 +24,5 @@ mod rows;
 mod start;
 mod stop;
 mod sysrq;
+mod update;
 mod validate;

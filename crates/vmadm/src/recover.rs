@@ -15,8 +15,9 @@ fn run(mut call: Call) -> Outcome {
         if call.operands.is_empty() { plan::recover_all(&call.root)? } else { vec![call.uuid()?] };
     let mut failed = Vec::new();
     for uuid in uuids {
-        // Taking the lock recovers.
-        if let Err(error) = change::begin(&call.root, &uuid) {
+        let recovered =
+            change::take(&call.root, &uuid).and_then(|_lock| change::recover(&call.root, &uuid));
+        if let Err(error) = recovered {
             failed.push(match error {
                 Failure::Failed(message) => format!("VM {uuid}: {message}"),
                 Failure::Usage(_) => format!("VM {uuid}: cannot be recovered"),

@@ -75,6 +75,11 @@ pub fn recover(root: &Root, uuid: &str) -> std::result::Result<Option<(String, b
     Ok(Some((plan.command, finish)))
 }
 
+/// Forgets what a plan on this VM left: nothing can be done about it.
+pub fn give_up(root: &Root, uuid: &str) -> Result<()> {
+    journal::discard(root, uuid)
+}
+
 /// The UUIDs of VMs that something is to be recovered of.
 pub fn recover_all(root: &Root) -> Result<Vec<String>> {
     journal::all(root)

@@ -146,7 +146,14 @@ impl Step {
                 let text = zfs::tool(root).args(["get", "-rpH", "all", dataset]).text()?;
                 files::replace(&root.path(to), text.as_bytes(), 0o644)
             }
-            Self::SetRctl { zone, name, value } => set_rctl(root, zone, name, *value),
+            // The next boot sets it from the configuration anyway.
+            Self::SetRctl { zone, name, value } => {
+                ignored_unless(false, set_rctl(root, zone, name, *value))
+            }
+            Self::SetFirewall { uuid, enabled } => {
+                let verb = if *enabled { "start" } else { "stop" };
+                ignored_unless(false, done(root.tool("/usr/sbin/fwadm").args([verb, uuid])))
+            }
             Self::SetLinkProperty { zone, link, property, value } => {
                 let tool = root.tool("/usr/sbin/dladm");
                 done(if value.is_empty() {

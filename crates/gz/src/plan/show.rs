@@ -137,6 +137,9 @@ impl fmt::Display for Step {
             S::SetRctl { zone, name, value: None } => {
                 write!(f, "prctl -n {name} -x -t privileged -i zone {zone}")
             }
+            S::SetFirewall { uuid, enabled } => {
+                write!(f, "fwadm {} {uuid}", if *enabled { "start" } else { "stop" })
+            }
             S::SetLinkProperty { zone, link, property, value } => {
                 write!(f, "dladm set-linkprop -t -z {zone} -p {property}={value} {link}")
             }

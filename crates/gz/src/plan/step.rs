@@ -116,6 +116,8 @@ pub enum Step {
     DumpProperties { dataset: String, to: String },
     /// `prctl`: sets a resource control of a running zone, or removes it.
     SetRctl { zone: String, name: String, value: Option<u64> },
+    /// `fwadm start` or `stop`: the packet filter of a running zone.
+    SetFirewall { uuid: String, enabled: bool },
     /// Link properties of a zone's interface.
     SetLinkProperty { zone: String, link: String, property: String, value: String },
 }

@@ -72,7 +72,7 @@ fn space(root: &Root, dataset: &str) -> Result<Vec<Step>> {
     let rows = match zfs::list(
         root,
         "filesystem,volume",
-        &["name", "type", "refreservation"],
+        &["name", "type", "refreservation", "volsize"],
         &["-r", dataset],
         None,
     ) {
@@ -83,10 +83,16 @@ fn space(root: &Root, dataset: &str) -> Result<Vec<Step>> {
     let properties = present(root, dataset, &OF_ZONE)?;
     let mut steps = vec![Step::SetProperties { dataset: dataset.to_owned(), properties }];
     for row in rows {
-        if let [name, kind, reservation] = row.as_slice()
+        if let [name, kind, reservation, size] = row.as_slice()
             && kind == "volume"
         {
-            let value = if reservation == "0" { "none" } else { reservation };
+            // More than the volume's size is what zfs worked out itself, and takes from nobody else.
+            let bytes = |text: &str| text.parse::<u64>().unwrap_or_default();
+            let value = match bytes(reservation) {
+                0 => "none",
+                reserved if reserved > bytes(size) => "auto",
+                _ => reservation,
+            };
             let properties = vec![("refreservation".to_owned(), value.to_owned())];
             steps.push(Step::SetProperties { dataset: name.clone(), properties });
         }

@@ -137,3 +137,9 @@ pub(super) fn note_cloud_init(payload: &mut Object) {
         metadata.insert("cloudinit_nocloud_path".into(), path);
     }
 }
+
+/// The number of a disk's volume (`…/disk3`, `…-disk3`).
+pub(super) fn number(path: &str) -> Option<u64> {
+    let digits = path.rfind("disk")? + "disk".len();
+    path[digits..].parse().ok()
+}

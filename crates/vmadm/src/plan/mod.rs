@@ -7,10 +7,12 @@ pub mod create;
 pub mod delete;
 mod disks;
 mod docker;
+mod live;
 pub mod reboot;
 pub mod start;
 mod startvm;
 pub mod stop;
+pub mod update;
 mod zone_files;
 
 use serde_json::{Map, Value};

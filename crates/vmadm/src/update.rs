@@ -1,0 +1,130 @@
+//! `vmadm update`.
+
+use gz::Root;
+use gz::inventory::Fields;
+use gz::plan::Plan;
+use manifest::ids::RandomIds;
+use manifest::{Brand, Payload, VmObject, normalise};
+use serde_json::Value;
+
+use crate::cli::options::{Kind, Syntax};
+use crate::cli::{Call, Failure, Outcome, payload, print};
+use crate::commands::Command;
+use crate::create::report_dropped;
+use crate::plan::update::{self, Question, Reservation};
+use crate::plan::{Object, create};
+use crate::{change, facts};
+
+pub const COMMAND: Command = Command {
+    names: &["update"],
+    syntax: Syntax {
+        types: &[("dry-run", Kind::Flag), ("strict", Kind::Flag)],
+        shorts: &[("f", &["--file"])],
+    },
+    run,
+};
+
+fn run(mut call: Call) -> Outcome {
+    let uuid = call.uuid()?;
+    let pairs = call.pairs();
+    let object = if pairs.is_empty() {
+        match payload::read(&call, "Will not update from stdin when stdin is a tty.")? {
+            Value::Object(object) => object,
+            _ => return Err(Failure::new("Invalid JSON payload: expected an object")),
+        }
+    } else {
+        pairs.into_iter().map(|(key, value)| (key, Value::String(value))).collect()
+    };
+    let strict = call.options.flag("strict") == Some(true);
+    if call.options.flag("dry-run") == Some(true) {
+        print(&plan(&call.root, &uuid, object, strict)?.to_string())?;
+        return Ok(None);
+    }
+    let _lock = change::begin(&call.root, &uuid)?;
+    let plan = plan(&call.root, &uuid, object, strict)?;
+    if !plan.steps.is_empty() {
+        change::execute(&call.root, &plan)?;
+    }
+    Ok(Some(format!("Successfully updated VM {uuid}")))
+}
+
+/// Everything that can be refused is refused here, before anything is changed.
+fn plan(root: &Root, uuid: &str, object: Object, strict: bool) -> Result<Plan, Failure> {
+    let (vm, brand) = change::load(root, uuid, &Fields::all())?
+        .ok_or_else(|| Failure::new(format!("VM {uuid} not found")))?;
+    let pool = vm.get("zpool").and_then(Value::as_str);
+    let facts = facts::for_checks(root, &object, pool, uuid)?;
+    let mut payload = Payload::from(object);
+    let vm = VmObject::from(vm);
+    let prepared = normalise::prepare_update(&mut payload, &vm, &facts, &mut RandomIds)
+        .map_err(Failure::new)?;
+    report_dropped(&prepared.dropped, strict)?;
+    let (vm, payload) = (vm.into_object(), payload.into_object());
+    let facts = read_facts(root, &vm, &payload, brand)?;
+    update::plan(&vm, payload, brand, &facts).map_err(Failure::new)
+}
+
+fn read_facts(
+    root: &Root,
+    vm: &Object,
+    payload: &Object,
+    brand: Brand,
+) -> Result<update::Facts, Failure> {
+    let mut facts = update::Facts::default();
+    let added = payload.get("add_disks").and_then(Value::as_array);
+    if brand.vm_type().is_hvm()
+        && let Some(added) = added
+    {
+        let own_pool = vm.get("zpool").and_then(Value::as_str).unwrap_or("zones");
+        for disk in added.iter().filter_map(Value::as_object) {
+            let pool = disk.get("zpool").and_then(Value::as_str).unwrap_or(own_pool);
+            match disk.get("image_uuid").and_then(Value::as_str) {
+                Some(image) => {
+                    let image = format!("{pool}/{image}");
+                    if !gz::zfs::exists(root, &format!("{image}@final"))? {
+                        facts.without_final.insert(image);
+                    }
+                }
+                None if !disk.contains_key("block_size") && !disk.contains_key("nocreate") => {
+                    facts.block_sizes.insert(pool.to_owned(), facts::block_size(root, pool)?);
+                }
+                None => {}
+            }
+        }
+    }
+    for question in update::questions(vm, payload) {
+        let answer = answer(root, &question, &facts)?;
+        facts.reservations.insert(question.volume, answer);
+    }
+    if payload.contains_key("update_nics")
+        && vm.get("state").is_some_and(|state| state == "running")
+    {
+        let zone = vm.get("zonename").and_then(Value::as_str).unwrap_or_default();
+        let tool = root.tool("/usr/sbin/dladm").args(["show-vnic", "-z", zone, "-o", "link", "-p"]);
+        facts.links = tool.text()?.lines().map(str::to_owned).collect();
+    }
+    Ok(facts)
+}
+
+/// What zfs says that a volume needs.
+fn answer(root: &Root, question: &Question, facts: &update::Facts) -> Result<Reservation, Failure> {
+    let number = |text: Option<&String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let get = |dataset: &str| {
+        gz::zfs::get(root, dataset, &["volsize", "volblocksize", "copies", "refreservation"])
+    };
+    let mut reservation = Reservation { size_after: question.size, ..Reservation::default() };
+    let block_size = if question.exists {
+        let now = get(&question.volume)?;
+        reservation.now = number(now.get("refreservation"));
+        reservation.size_now = number(now.get("volsize"));
+        number(now.get("volblocksize"))
+    } else if let Some(image) = &question.image {
+        number(get(image)?.get("volblocksize"))
+    } else {
+        let optimal = facts.block_sizes.get(&question.pool).copied();
+        question.block_size.or(optimal).unwrap_or(create::BLOCK_SIZE)
+    };
+    reservation.after =
+        gz::space::volume_reservation(root, &question.volume, question.size, block_size)?;
+    Ok(reservation)
+}
