@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome, payload, print};
 use crate::commands::Command;
-use crate::create::report_dropped;
+use crate::create::dropped_notes;
 use crate::plan::update::{self, Question, Reservation};
 use crate::plan::{Object, create};
 use crate::{change, facts};
@@ -37,19 +37,27 @@ fn run(mut call: Call) -> Outcome {
     };
     let strict = call.options.flag("strict") == Some(true);
     if call.options.flag("dry-run") == Some(true) {
-        print(&plan(&call.root, &uuid, object, strict)?.to_string())?;
-        return Ok(None);
+        let (plan, notes) = plan(&call.root, &uuid, object, strict)?;
+        print(&plan.to_string())?;
+        return Ok((!notes.is_empty()).then(|| notes.join("\n")));
     }
     let _lock = change::begin(&call.root, &uuid)?;
-    let plan = plan(&call.root, &uuid, object, strict)?;
+    let (plan, notes) = plan(&call.root, &uuid, object, strict)?;
     if !plan.steps.is_empty() {
         change::execute(&call.root, &plan)?;
     }
-    Ok(Some(format!("Successfully updated VM {uuid}")))
+    let mut lines = vec![format!("Successfully updated VM {uuid}")];
+    lines.extend(notes);
+    Ok(Some(lines.join("\n")))
 }
 
-/// Everything that can be refused is refused here, before anything is changed.
-fn plan(root: &Root, uuid: &str, object: Object, strict: bool) -> Result<Plan, Failure> {
+/// Everything that can be refused is refused here, before anything is changed. With the plan come notes for the operator.
+fn plan(
+    root: &Root,
+    uuid: &str,
+    object: Object,
+    strict: bool,
+) -> Result<(Plan, Vec<String>), Failure> {
     let (vm, brand) = change::load(root, uuid, &Fields::all())?
         .ok_or_else(|| Failure::new(format!("VM {uuid} not found")))?;
     let pool = vm.get("zpool").and_then(Value::as_str);
@@ -58,10 +66,11 @@ fn plan(root: &Root, uuid: &str, object: Object, strict: bool) -> Result<Plan, F
     let vm = VmObject::from(vm);
     let prepared = normalise::prepare_update(&mut payload, &vm, &facts, &mut RandomIds)
         .map_err(Failure::new)?;
-    report_dropped(&prepared.dropped, strict)?;
+    let notes = dropped_notes(&prepared.dropped, strict)?;
     let (vm, payload) = (vm.into_object(), payload.into_object());
     let facts = read_facts(root, &vm, &payload, brand)?;
-    update::plan(&vm, payload, brand, &facts).map_err(Failure::new)
+    let plan = update::plan(&vm, payload, brand, &facts).map_err(Failure::new)?;
+    Ok((plan, notes))
 }
 
 fn read_facts(
