@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::{Code, Error, Result};
 use super::proptable::{self, Attr, FS, Form, Native, SNAP, UNLIMITED, VOL};
-use super::state::{Dataset, Kind, Prop};
+use super::state::{Dataset, Kind, Prop, State};
 use super::{Zfs, number, reservation};
 
 const MAX_VALUE: usize = 8192;
@@ -288,10 +288,15 @@ impl Zfs {
         if !self.state.datasets.contains_key(name) {
             return Err(Error::no_dataset(name));
         }
-        self.relocate(|state| {
+        let change = |state: &mut State| {
             if let Some(ds) = state.datasets.get_mut(name) {
                 clear(&mut ds.props);
             }
-        })
+        };
+        if matches!(canonical, "mountpoint" | "canmount" | "zoned") {
+            return self.relocate(change);
+        }
+        change(&mut self.state);
+        Ok(())
     }
 }

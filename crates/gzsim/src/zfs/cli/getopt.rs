@@ -1,4 +1,4 @@
-//! Options as getopt(3C) reads them: letters may be joined, and end at the first other argument.
+//! Options of subcommands, with the messages of illumos's zfs for wrong ones.
 
 /// Options and arguments of a command line.
 pub struct Parsed {
@@ -14,33 +14,22 @@ pub enum Trouble {
 
 /// Splits `args` by a getopt specification (`Ho:rt:`).
 pub fn getopt(args: &[String], spec: &str) -> Result<Parsed, Trouble> {
-    let mut options = Vec::new();
-    let mut at = 0;
-    while let Some(arg) = args.get(at) {
-        if arg == "--" {
-            at += 1;
-            break;
+    let read = crate::getopt::getopt(args, spec);
+    match read.unknown {
+        // known, so it is the value that lacks
+        Some(letter) if letter != ':' && spec.contains(letter) => {
+            Err(Trouble::MissingArgument(letter))
         }
-        let Some(letters) = arg.strip_prefix('-').filter(|l| !l.is_empty()) else { break };
-        at += 1;
-        for (i, c) in letters.char_indices() {
-            let known = spec.find(c).filter(|_| c != ':').ok_or(Trouble::Unknown(c))?;
-            if !spec[known + c.len_utf8()..].starts_with(':') {
-                options.push((c, String::new()));
-                continue;
-            }
-            let joined = &letters[i + c.len_utf8()..];
-            if joined.is_empty() {
-                let value = args.get(at).ok_or(Trouble::MissingArgument(c))?;
-                at += 1;
-                options.push((c, value.clone()));
-            } else {
-                options.push((c, joined.to_owned()));
-            }
-            break;
-        }
+        Some(letter) => Err(Trouble::Unknown(letter)),
+        None => Ok(Parsed {
+            options: read
+                .found
+                .into_iter()
+                .map(|(letter, value)| (letter, value.unwrap_or_default().to_owned()))
+                .collect(),
+            rest: read.operands.to_vec(),
+        }),
     }
-    Ok(Parsed { options, rest: args[at..].to_vec() })
 }
 
 impl Trouble {

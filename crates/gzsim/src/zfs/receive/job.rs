@@ -14,7 +14,7 @@ use super::super::spool::Spool;
 use super::super::state::{Kind, Prop, Snap, parent_of, pool_of};
 use super::super::stream::nvlist::{List, Value};
 use super::super::stream::reader::{Head, Reader};
-use super::super::stream::record::{Begin, END, TYPE_VOLUME};
+use super::super::stream::record::{Begin, END, FEATURE_RAW, TYPE_VOLUME};
 use super::super::stream::{archive, volume};
 use super::super::{Zfs, files, props, proptable, received, space};
 use super::plan::Plan;
@@ -171,7 +171,9 @@ impl Job<'_> {
                 if item.record.kind() == END {
                     break;
                 }
-                volume::apply(&item, &file, &mut facts).map_err(damaged)?;
+                if self.begin.features & FEATURE_RAW == 0 {
+                    volume::apply(&item, &file, &mut facts).map_err(damaged)?;
+                }
             }
             let len = file.metadata()?.len();
             let size = *facts.volsize.get_or_insert(len);

@@ -154,3 +154,97 @@ impl<R: Read, W: Write> Reader<R, W> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{CHECKSUM_AT, SUBSTREAM, TYPE_VOLUME, WRITE};
+    use super::super::writer::Writer;
+    use super::*;
+
+    fn begin(swap: bool) -> Record {
+        let begin = Begin {
+            header_type: SUBSTREAM,
+            features: 0,
+            creation: 1,
+            kind: TYPE_VOLUME,
+            flags: 0,
+            toguid: 5,
+            fromguid: 0,
+            toname: "zones/a@b".into(),
+        };
+        let native = begin.record(0);
+        let mut record = Record { bytes: native.bytes, swap };
+        if swap {
+            for at in [8, 16, 24, 40, 48] {
+                record.put_u64(at, native.u64(at));
+            }
+            for at in [0, 4, 32, 36] {
+                record.put_u32(at, native.u32(at));
+            }
+        }
+        record
+    }
+
+    fn empty(kind: u32, swap: bool) -> Record {
+        let mut record = Record { bytes: [0; SIZE], swap };
+        record.put_u32(0, kind);
+        record
+    }
+
+    fn stream(swap: bool) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut out = Writer::new(&mut bytes);
+        out.put(begin(swap), &[]).unwrap();
+        let mut write = empty(WRITE, swap);
+        write.put_u64(32, 512);
+        out.put(write, &[3; 512]).unwrap();
+        out.put(empty(END, swap), &[]).unwrap();
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<usize, Fault> {
+        let mut reader = Reader::new(bytes, io::sink());
+        let Head::Begin(_, begin) = reader.head()? else { return Ok(0) };
+        reader.begin_payload(&begin)?;
+        let mut records = 1;
+        loop {
+            records += 1;
+            if reader.next(begin.swap)?.record.kind() == END {
+                return Ok(records);
+            }
+        }
+    }
+
+    #[test]
+    fn both_byte_orders_are_read_and_every_damaged_byte_is_noticed() {
+        for swap in [false, true] {
+            let good = stream(swap);
+            assert_eq!(read(&good).unwrap(), 3);
+            for at in SIZE..good.len() {
+                let mut bad = good.clone();
+                bad[at] ^= 0x40;
+                assert!(read(&bad).is_err(), "{at}");
+                assert!(read(&good[..at]).is_err(), "{at}");
+            }
+        }
+    }
+
+    /// Streams of systems before 2014 have their only checksum in END.
+    #[test]
+    fn streams_without_checksums_in_each_record_are_read() {
+        let mut write = empty(WRITE, false);
+        write.put_u64(32, 512);
+        let mut sum = Fletcher4::default();
+        let mut bytes = begin(false).bytes.to_vec();
+        bytes.extend_from_slice(&write.bytes);
+        bytes.extend_from_slice(&[3; 512]);
+        sum.update(&bytes, false);
+        let mut end = empty(END, false);
+        end.put_checksum(8, sum);
+        bytes.extend_from_slice(&end.bytes);
+        assert_eq!(read(&bytes).unwrap(), 3);
+        assert!(end.bytes[CHECKSUM_AT..].iter().all(|b| *b == 0));
+        bytes[SIZE + SIZE + 5] ^= 1;
+        assert!(matches!(read(&bytes), Err(Fault::Checksum)));
+    }
+}

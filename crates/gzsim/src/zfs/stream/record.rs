@@ -34,10 +34,19 @@ pub const FLAG_FREERECORDS: u32 = 4;
 
 pub const FEATURE_SA_SPILL: u64 = 1 << 2;
 pub const FEATURE_RESUMING: u64 = 1 << 20;
+/// Blocks are encrypted as the sender stores them.
+pub const FEATURE_RAW: u64 = 1 << 24;
 /// What illumos can receive: dedup, spill, embedded data, lz4, large blocks, resuming, compressed, large dnodes, raw
 /// and holds.
-const SUPPORTED: u64 =
-    0x7 | 1 << 16 | 1 << 17 | 1 << 19 | FEATURE_RESUMING | 1 << 22 | 1 << 23 | 1 << 24 | 1 << 26;
+const SUPPORTED: u64 = 0x7
+    | 1 << 16
+    | 1 << 17
+    | 1 << 19
+    | FEATURE_RESUMING
+    | 1 << 22
+    | 1 << 23
+    | FEATURE_RAW
+    | 1 << 26;
 
 /// Larger payloads do not exist (`SPA_MAXBLOCKSIZE`); the name-value list of a BEGIN record may be larger.
 pub const MAX_PAYLOAD: u64 = 16 << 20;

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use super::super::files;
 use super::reader::{Fault, Item};
-use super::record::{FREE, OBJECT, Record, WRITE, WRITE_EMBEDDED};
+use super::record::{FREE, MAX_PAYLOAD, OBJECT, Record, WRITE, WRITE_BYREF, WRITE_EMBEDDED};
 use super::writer::Writer;
 
 const DATA: u64 = 1;
@@ -42,9 +42,20 @@ pub fn apply(item: &Item, file: &File, facts: &mut Facts) -> Result<(), Fault> {
             let lsize = u64::from(record.u32(48));
             let used = item.payload.get(..record.u32(52) as usize).ok_or(Fault::Invalid)?;
             let mut data = decompress(record.bytes[40], used, lsize)?;
-            let length = record.u64(24).min(super::record::MAX_PAYLOAD) as usize;
+            let length = record.u64(24).min(MAX_PAYLOAD) as usize;
             data.resize(length.max(data.len()), 0);
             write(record.u64(8), record.u64(16), &data, record.swap, file, facts)?;
+        }
+        // a block that came before in the same stream (`send -D`)
+        WRITE_BYREF if record.u64(8) == DATA => {
+            let len = record.u64(24);
+            let own = record.u64(40) == record.u64(32) && record.u64(48) == DATA;
+            if !own || len > MAX_PAYLOAD {
+                return Err(Fault::Invalid);
+            }
+            let mut data = vec![0; len as usize];
+            read_block(file, record.u64(56), &mut data)?;
+            write(DATA, record.u64(16), &data, record.swap, file, facts)?;
         }
         FREE if record.u64(8) == DATA => files::zero(file, record.u64(16), record.u64(24))?,
         _ => {}
@@ -89,7 +100,7 @@ fn zap_size(zap: &[u8], swap: bool) -> Option<u64> {
 
 /// Undoes `enum zio_compress`: none, gzip or lz4.
 fn decompress(method: u8, data: &[u8], lsize: u64) -> Result<Vec<u8>, Fault> {
-    if lsize > super::record::MAX_PAYLOAD {
+    if lsize > MAX_PAYLOAD {
         return Err(Fault::Invalid);
     }
     let mut out = vec![0; lsize as usize];
@@ -232,5 +243,27 @@ mod tests {
         assert!(decompress(15, &stored[..8], block.len() as u64).is_err());
         assert!(decompress(3, &stored, 10).is_err());
         assert_eq!(decompress(0, b"abc", 5).unwrap(), b"abc\0\0");
+    }
+
+    #[test]
+    fn deduplicated_blocks_are_copied() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(64 << 10).unwrap();
+        file.write_all_at(&[7; 8192], 8192).unwrap();
+        let mut record = Record::new(WRITE_BYREF);
+        for (at, n) in
+            [(8, DATA), (16, 32_768), (24, 8192), (32, 5), (40, 5), (48, DATA), (56, 8192)]
+        {
+            record.put_u64(at, n);
+        }
+        let mut facts = Facts::default();
+        let item = Item { record: record.clone(), payload: Vec::new() };
+        apply(&item, &file, &mut facts).unwrap();
+        let mut block = [0; 8192];
+        file.read_exact_at(&mut block, 32_768).unwrap();
+        assert_eq!(block, [7; 8192]);
+        // of another snapshot's blocks nothing is known
+        record.put_u64(40, 6);
+        assert!(apply(&Item { record, payload: Vec::new() }, &file, &mut facts).is_err());
     }
 }
