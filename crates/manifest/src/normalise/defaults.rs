@@ -17,8 +17,7 @@ const QUOTA: i64 = 10;
 const BHYVE_QUOTA: i64 = 1;
 
 /// Sizes that other sizes are derived from: unset, they take their defaults.
-const MEMORY: [&str; 6] =
-    ["ram", "max_physical_memory", "max_locked_memory", "max_swap", "max_shm_memory", "tmpfs"];
+const MEMORY: [&str; 5] = ["ram", "max_physical_memory", "max_locked_memory", "max_swap", "tmpfs"];
 
 /// Fills in the defaults of a create payload, in the order in which zone configuration is written
 /// from them.

@@ -2,8 +2,8 @@
 //! values, and the checks that go beyond validation.
 //!
 //! After it `disks`, `nics`, `filesystems` and `pci_devices` of a create payload are called
-//! `add_disks` and so on, the `interface` of an added NIC is called `physical`, and a null integer
-//! means "unset".
+//! `add_disks` and so on, and the `interface` of an added NIC is called `physical`. A null integer
+//! of an update payload means "unset".
 
 use serde_json::Value;
 
@@ -115,6 +115,7 @@ pub fn prepare_create(
         }
     }
     checks::check_create(payload, brand, facts)?;
+    types::remove_unset(payload);
     Ok(Prepared { brand, dropped })
 }
 

@@ -31,6 +31,14 @@ pub(super) fn coerce_top_level(payload: &mut Payload) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Takes out integers that are unset: a new VM has nothing to unset.
+pub(super) fn remove_unset(payload: &mut Payload) {
+    payload.object_mut().retain(|name, value| {
+        let kind = properties::find(name).and_then(|property| property.kind);
+        !(value.is_null() && kind == Some(Kind::Integer))
+    });
+}
+
 /// Makes booleans of the payload's booleans. Validation has seen that each is one.
 pub(super) fn coerce_booleans(payload: &mut Payload) {
     for (name, value) in payload.object_mut().iter_mut() {

@@ -99,6 +99,13 @@ pub(super) fn check_pci_devices(brand: Brand, payload: &Payload, problems: &mut 
         return;
     }
     for array in ["pci_devices", "add_pci_devices"] {
+        // A text counts as the list of its characters, none of which is a device.
+        let characters = payload.text(array).map_or(0, |text| text.encode_utf16().count());
+        for index in 0..characters {
+            for member in ["path", "pci_slot"] {
+                problems.missing_properties.push(format!("{array}.{index}.{member}"));
+            }
+        }
         for (index, device) in elements(payload, array) {
             if device.is_null() {
                 problems.bad_value(array);

@@ -41,14 +41,5 @@ fn check(property: &str, value: &str) -> Result<(), Unmappable> {
 
 /// A value as JavaScript's `toString` writes it: lists joined by commas, null elements of a list empty.
 pub(super) fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| if item.is_null() { String::new() } else { text(item) })
-            .collect::<Vec<_>>()
-            .join(","),
-        Value::Object(_) => "[object Object]".to_owned(),
-        other => other.to_string(),
-    }
+    manifest::js::to_text(value)
 }
