@@ -3,8 +3,8 @@
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Outcome};
 use crate::{
-    console, create, delete, events, get, help, info, kill, list, lookup, recover, start, stop,
-    sysrq, update, validate,
+    console, create, delete, events, get, help, info, kill, list, lookup, recover, snapshots,
+    start, stop, sysrq, update, validate,
 };
 
 /// One command of vmadm.
@@ -30,6 +30,9 @@ static COMMANDS: &[&Command] = &[
     &list::COMMAND,
     &lookup::COMMAND,
     &recover::COMMAND,
+    &snapshots::CREATE,
+    &snapshots::DELETE,
+    &snapshots::ROLLBACK,
     &start::COMMAND,
     &stop::REBOOT,
     &stop::STOP,

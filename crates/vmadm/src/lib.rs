@@ -21,6 +21,7 @@ pub mod plan;
 mod qemu;
 mod recover;
 mod rows;
+mod snapshots;
 mod start;
 mod stop;
 mod sysrq;

@@ -1,0 +1,80 @@
+//! `vmadm create-snapshot`, `delete-snapshot` and `rollback-snapshot`.
+
+use gz::Root;
+use gz::inventory::Fields;
+use manifest::Brand;
+
+use crate::cli::options::{Kind, Syntax};
+use crate::cli::{Call, Failure, Outcome};
+use crate::commands::Command;
+use crate::plan::{Object, snapshot};
+use crate::{change, get};
+
+pub const CREATE: Command = Command {
+    names: &["create-snapshot"],
+    syntax: Syntax { types: &[("all-datasets", Kind::Flag)], shorts: &[] },
+    run: run_create,
+};
+pub const DELETE: Command =
+    Command { names: &["delete-snapshot"], syntax: Syntax::NONE, run: run_delete };
+pub const ROLLBACK: Command =
+    Command { names: &["rollback-snapshot"], syntax: Syntax::NONE, run: run_rollback };
+
+/// The VM and the snapshot that the operands name.
+fn arguments(call: &mut Call) -> Result<(String, String), Failure> {
+    let uuid = call.uuid()?;
+    if call.operands.len() != 1 {
+        return Err(Failure::usage(format!("Wrong number of parameters to \"{}\"", call.command)));
+    }
+    let name = call.operands.pop_front().unwrap_or_default();
+    if !snapshot::is_name(&name) {
+        return Err(Failure::new("Invalid snapshot name"));
+    }
+    Ok((uuid, name))
+}
+
+fn load(root: &Root, uuid: &str) -> Result<(Object, Brand), Failure> {
+    change::load(root, uuid, &Fields::all())?
+        .ok_or_else(|| Failure::new(format!("VM {uuid} not found")))
+}
+
+fn run_create(mut call: Call) -> Outcome {
+    let (uuid, name) = arguments(&mut call)?;
+    let all = call.options.flag("all-datasets") == Some(true);
+    let _lock = change::begin(&call.root, &uuid)?;
+    let (vm, brand) = load(&call.root, &uuid)?;
+    let plan = snapshot::create(&vm, brand, &name, all).map_err(Failure::new)?;
+    change::execute(&call.root, &plan)?;
+    Ok(Some(format!("Created snapshot {name} for VM {uuid}")))
+}
+
+fn run_delete(mut call: Call) -> Outcome {
+    let (uuid, name) = arguments(&mut call)?;
+    let _lock = change::begin(&call.root, &uuid)?;
+    let (vm, brand) = load(&call.root, &uuid)?;
+    let plan = snapshot::delete(&vm, brand, &name).map_err(Failure::new)?;
+    change::execute(&call.root, &plan)?;
+    Ok(Some(format!("Deleted snapshot {name} for VM {uuid}")))
+}
+
+fn run_rollback(mut call: Call) -> Outcome {
+    let (uuid, name) = arguments(&mut call)?;
+    let _lock = change::begin(&call.root, &uuid)?;
+    let (vm, brand) = change::load(&call.root, &uuid, &Fields::all())?.ok_or_else(get::gone)?;
+    let datasets = with_snapshot(&call.root, &vm, &name)?;
+    let plan = snapshot::rollback(&vm, brand, &name, &datasets).map_err(Failure::new)?;
+    change::check_nic_tags(&call.root, &vm)?;
+    change::execute(&call.root, &plan)?;
+    Ok(Some(format!("Rolled back snapshot {name} for VM {uuid}")))
+}
+
+/// Those of the VM's datasets that have the snapshot.
+fn with_snapshot(root: &Root, vm: &Object, name: &str) -> Result<Vec<String>, Failure> {
+    let mut datasets = snapshot::datasets(vm);
+    for at in (1..datasets.len()).rev() {
+        if !gz::zfs::exists(root, &format!("{}@vmsnap-{name}", datasets[at]))? {
+            datasets.remove(at);
+        }
+    }
+    Ok(datasets)
+}
