@@ -127,11 +127,12 @@ pub fn replay(name: &str) -> Vec<Difference> {
             (None, Some(&"receive")) => std::mem::take(&mut sent),
             _ => Vec::new(),
         };
+        // What was observed to run on and on is not waited for.
+        let Exit::Code(code) = step.exit else { continue };
         let run = gz.run_with("vmadm", &arguments, &stdin);
         if arguments.first() == Some(&"send") && arguments.len() > 1 {
             sent.clone_from(&run.stdout);
         }
-        let Exit::Code(code) = step.exit else { continue };
         let mut note = |aspect, expected: &str, found: &str| {
             let (expected, found) = (known.normalise(expected), known.normalise(found));
             if expected != found {
