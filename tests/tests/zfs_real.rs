@@ -157,6 +157,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("create -V 1000000 zones/odd", "rounds the size up"),
     ("get -H -p -o value filesystem_limit zones/d", "prints none for no limit, also with -p"),
     ("destroy zones/d@two", "names the way to see the holders"),
+    ("send zones/d@nosuch", "looks for the snapshot earlier"),
     ("send zones/d", "has another message for a dataset in use"),
 ];
 
