@@ -1,6 +1,7 @@
 //! bhyve and KVM control: command lines, QMP, console, VNC, guest metadata; the bhyve-ctl program.
 
 pub mod cli;
+pub mod config;
 pub mod console;
 pub mod flavour;
 pub mod machine;

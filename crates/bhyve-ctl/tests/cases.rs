@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bhyve_ctl::config::Config;
 use bhyve_ctl::omnios::{self, boot_order::BootTarget};
 use bhyve_ctl::smartos::slots::{self, Layout, Slots};
 use bhyve_ctl::smartos::{self, environment::Environment, kvm, vm::Vm};
@@ -268,4 +269,41 @@ fn every_observed_case_comes_out_the_same() {
     }
     assert_eq!(counts.values().sum::<usize>(), 298, "{counts:?}");
     assert!(failures.is_empty(), "{} of 298:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// What bhyve's own parser made of the arguments: lines, or why it refused them.
+fn check_config(case: &Value, observed: &str) -> Result<(), String> {
+    let mut argv = strings(&case["argv"]);
+    // The request to print the configuration, where the brand has not made it itself.
+    if case["set"] == "smartos" {
+        let name = argv.pop().ok_or("there are no arguments")?;
+        argv.extend(["-o".into(), "config.dump=1".into(), name]);
+    }
+    let (head, lines) = observed.split_once("--- dump\n").ok_or("nothing was observed")?;
+    match Config::of_arguments(&argv) {
+        Ok(config) => {
+            let expected = lines.replace("config.dump=1\n", "");
+            if config.print() == expected { Ok(()) } else { Err(config.print()) }
+        }
+        // With options that it does not know, bhyve only says how it is used.
+        Err(_) if head.contains("usage") => Ok(()),
+        Err(error) if head.contains(&error.to_string()) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[test]
+fn bhyves_parser_is_followed() {
+    let mut count = 0;
+    let mut failures = Vec::new();
+    for line in CASES.lines() {
+        let case: Value = serde_json::from_str(line).expect("the data are JSON, one case a line");
+        let Some(observed) = case["config"].as_str() else { continue };
+        count += 1;
+        if let Err(message) = check_config(&case, observed) {
+            failures.push(format!("{} {}: {message}", case["set"], case["name"]));
+        }
+    }
+    assert!(count > 170, "{count}");
+    assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));
 }

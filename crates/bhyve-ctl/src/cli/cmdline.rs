@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::{Arg, ArgGroup, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use manifest::Flavour;
 use serde_json::Value;
 
 use super::host::Host;
+use crate::config::Config;
 use crate::omnios;
 use crate::refusal::Result as Refused;
 use crate::smartos::{self, environment::Environment};
@@ -32,6 +33,13 @@ pub(super) fn command() -> Command {
                 .help("Whose brand the zone has; by default what the configuration looks like"),
         )
         .arg(super::json_option().help("Print a JSON array"))
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("json")
+                .help("Print the configuration that bhyve makes of the arguments"),
+        )
         .group(ArgGroup::new("source").args(["vm", "xml"]).required(true))
 }
 
@@ -51,7 +59,9 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     for conflict in usage::conflicts(&argv) {
         eprintln!("bhyve-ctl: warning: {conflict}");
     }
-    if matches.get_flag("json") {
+    if matches.get_flag("config") {
+        print!("{}", Config::of_arguments(&argv)?.print());
+    } else if matches.get_flag("json") {
         println!("{}", serde_json::to_string_pretty(&Value::from(argv))?);
     } else {
         for argument in argv {
