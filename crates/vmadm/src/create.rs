@@ -1,10 +1,12 @@
 //! `vmadm create`.
 
+use std::io::IsTerminal;
+
 use gz::inventory::Inventory;
 use gz::plan::OnFailure;
 use manifest::ids::{Ids, RandomIds};
 use manifest::normalise::{self, Dropped};
-use manifest::{Action, Fields as _, Payload};
+use manifest::{Action, Fields as _, Payload, Refusal};
 use serde_json::Value;
 
 use crate::cli::options::{Kind, Syntax};
@@ -75,7 +77,7 @@ fn plan(
     let facts = facts::for_checks(root, &object, None, uuid)?;
     let mut payload = Payload::from(object);
     let prepared = normalise::prepare_create(Action::Create, &mut payload, &facts, ids)
-        .map_err(Failure::new)?;
+        .map_err(|refusal| refused(&refusal, &payload, &facts))?;
     let notes = dropped_notes(&prepared.dropped, call.options.flag("strict") == Some(true))?;
     if payload.text("zonename") != Some(uuid) {
         check_zonename(root, payload.text("zonename").unwrap_or_default())?;
@@ -87,6 +89,15 @@ fn plan(
         plan.on_failure = OnFailure::Keep;
     }
     Ok((plan, notes))
+}
+
+/// The refusal of a payload: the message that scripts know and, on a terminal, what was expected of each bad value.
+pub fn refused(refusal: &Refusal, payload: &Payload, facts: &manifest::Facts) -> Failure {
+    let mut lines = vec![refusal.to_string()];
+    if std::io::stderr().is_terminal() {
+        lines.extend(refusal.explain(payload, facts).iter().map(ToString::to_string));
+    }
+    Failure::new(lines.join("\n"))
 }
 
 /// A note for each property that is not known; with `--strict` they are refused, and those that the brand does not have

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome, payload, print};
 use crate::commands::Command;
-use crate::create::dropped_notes;
+use crate::create::{dropped_notes, refused};
 use crate::plan::update::{self, Question, Reservation};
 use crate::plan::{Object, create};
 use crate::{change, facts};
@@ -65,7 +65,7 @@ fn plan(
     let mut payload = Payload::from(object);
     let vm = VmObject::from(vm);
     let prepared = normalise::prepare_update(&mut payload, &vm, &facts, &mut RandomIds)
-        .map_err(Failure::new)?;
+        .map_err(|refusal| refused(&refusal, &payload, &facts))?;
     let notes = dropped_notes(&prepared.dropped, strict)?;
     let (vm, payload) = (vm.into_object(), payload.into_object());
     let facts = read_facts(root, &vm, &payload, brand)?;
