@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod console;
 pub mod flavour;
+pub mod iso9660;
 pub mod machine;
 pub mod metadata;
 pub mod omnios;

@@ -5,6 +5,7 @@ mod cmdline;
 mod control;
 mod host;
 mod metadata;
+mod seed;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ fn dispatch(matches: &ArgMatches) -> anyhow::Result<()> {
         Some(("cmdline", matches)) => cmdline::run(matches),
         Some(("console", matches)) => attach::console(matches),
         Some(("vnc", matches)) => attach::vnc(matches),
+        Some(("seed", matches)) => seed::run(matches),
         Some(("metadata", matches)) => metadata::run(matches),
         Some((name, matches)) => control::run(name, matches),
         None => anyhow::bail!("no command"),
@@ -54,6 +56,7 @@ fn program() -> Command {
         .subcommands(control::commands())
         .subcommands(attach::commands())
         .subcommand(metadata::command())
+        .subcommand(seed::command())
 }
 
 /// The argument that names a virtual machine.
