@@ -311,7 +311,8 @@ impl Invocation {
     fn show_json(&self, given: &Given, what: &str) -> Result<u8, Exit> {
         let name = given.zone.clone().unwrap_or_default();
         let mut host = Host::new(self.root.clone());
-        let zone = host.load(&name).map_err(|fault| self.failed(&name, fault))?;
+        let mut zone = host.load(&name).map_err(|fault| self.failed(&name, fault))?;
+        crate::alias::replace_memory_cap(&mut zone);
         let default =
             host.load("SUNWdefault").ok().and_then(|zone| zone.brand().map(str::to_owned));
         let uuid = host.index().get(&name).and_then(|entry| entry.uuid);
@@ -344,7 +345,10 @@ impl Invocation {
         }
         let mut host = Host::new(self.root.clone());
         let now = match host.load(&name) {
-            Ok(zone) => Some(zone),
+            Ok(mut zone) => {
+                crate::alias::replace_memory_cap(&mut zone);
+                Some(zone)
+            }
             Err(Fault::NoZone) => None,
             Err(fault) => return Err(self.failed(&name, fault)),
         };

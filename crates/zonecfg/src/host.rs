@@ -255,8 +255,9 @@ impl System for Host {
         if self.brand_dir(brand).join("config.xml").is_file() {
             return true;
         }
-        let installed = std::fs::read_dir(self.root.path("usr/lib/brand"))
-            .is_ok_and(|mut entries| entries.next().is_some());
+        let brands =
+            std::fs::read_dir(self.root.path("usr/lib/brand")).into_iter().flatten().flatten();
+        let installed = brands.into_iter().any(|brand| brand.path().join("config.xml").is_file());
         !installed && BRANDS.contains(&brand)
     }
 

@@ -291,7 +291,7 @@ pub(crate) fn hyphenated(text: &str) -> Option<Uuid> {
 }
 
 /// The number that a text begins with, as atoi(3C) reads it.
-fn leading_number(text: &str) -> i64 {
+pub(crate) fn leading_number(text: &str) -> i64 {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     text[..digits].parse().unwrap_or(0)
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, fcntl_lock};
 
-use crate::index::Index;
+use crate::index::{Index, leading_number};
 use crate::model::Zone;
 use crate::xml;
 
@@ -211,7 +211,7 @@ impl Root {
         let mut file = &lock.file;
         let mut text = String::new();
         file.take(32).read_to_string(&mut text).map_err(io_error)?;
-        let last: u32 = text.trim().parse().unwrap_or(0);
+        let last = u32::try_from(leading_number(&text)).unwrap_or(0);
         let next = last.saturating_add(1);
         file.rewind().map_err(io_error)?;
         file.write_all(format!("{next}\n").as_bytes()).map_err(io_error)?;

@@ -347,3 +347,97 @@ pub fn security_flags(text: &str) -> Option<Flags> {
     }
     Some(Flags { assigned: if assigns { added & !removed } else { 0 }, assigns })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_takes_fractions_and_suffixes() {
+        for (text, bytes) in [
+            ("1000", Some(1000)),
+            ("1.5g", Some(1_610_612_736)),
+            ("1 K", Some(1024)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551615k", None),
+            ("-1", None),
+            ("1x", None),
+            ("", Some(0)),
+        ] {
+            assert_eq!(memory(text), bytes, "{text}");
+        }
+        for (bytes, text) in
+            [(1000, "1000"), (1024, "1K"), (1_610_612_736, "1.5G"), (1_153_433_600, "1.1G")]
+        {
+            assert_eq!(memory_text(bytes), text);
+        }
+    }
+
+    #[test]
+    fn processors_are_counted_in_hundredths() {
+        for (text, hundredths) in [
+            ("2.5", Some(250)),
+            (".01", Some(1)),
+            ("0.001", None),
+            ("1x", None),
+            ("", None),
+            ("1e1", Some(1000)),
+            ("-1", None),
+        ] {
+            assert_eq!(processors(text), hundredths, "{text}");
+        }
+    }
+
+    #[test]
+    fn host_ids_have_32_bits() {
+        assert_eq!(check_hostid("0x1F"), Ok(()));
+        assert_eq!(check_hostid("fffffffe"), Ok(()));
+        assert_eq!(check_hostid("ffffffff"), Err(Fault::InvalidProperty));
+        assert_eq!(check_hostid("1 "), Err(Fault::InvalidProperty));
+        assert_eq!(check_hostid("12345678901"), Err(Fault::TooBig));
+    }
+
+    #[test]
+    fn names_of_interfaces() {
+        for name in ["net0", "_a.b1", "e1000g12"] {
+            assert!(is_link_name(name), "{name}");
+        }
+        for name in ["", "0net0", "net", "net00", "net0:1", "a-b0"] {
+            assert!(!is_link_name(name), "{name}");
+        }
+        assert_eq!(interface("bge0"), Some(Interface { logical: false }));
+        assert_eq!(interface("bge0:1"), Some(Interface { logical: true }));
+        assert_eq!((interface("bge"), interface("bge0:")), (None, None));
+    }
+
+    #[test]
+    fn macs_are_padded() {
+        assert_eq!(normalized_mac("2:8:20:A:B:C"), "02:08:20:0a:0b:0c");
+        assert_eq!(normalized_mac("zz:1"), "");
+        assert_eq!(normalized_mac("2:100"), "02");
+    }
+
+    #[test]
+    fn addresses_and_their_prefixes() {
+        assert_eq!(check_address("10.0.0.1/24", false), Ok(()));
+        assert_eq!(check_address("host.example/8", false), Ok(()));
+        assert_eq!(check_address("10.0.0.1/33", false), Err(AddressError::PrefixOf4));
+        assert_eq!(check_address("::1", false), Err(AddressError::PrefixMissing));
+        assert_eq!(check_address("::1", true), Ok(()));
+        assert_eq!(check_address("_a/1", false), Err(AddressError::Bogus("_a".into())));
+        assert!(
+            same_address("10.0.0.1", "10.0.0.1/24") && !same_address("10.0.0.1/8", "10.0.0.1/24")
+        );
+    }
+
+    #[test]
+    fn security_flags_are_assigned_or_changed() {
+        assert_eq!(
+            security_flags("aslr,noexecstack"),
+            Some(Flags { assigned: 0b101, assigns: true })
+        );
+        assert_eq!(security_flags("all,-aslr"), Some(Flags { assigned: 0b110, assigns: true }));
+        assert_eq!(security_flags("current,aslr"), Some(Flags { assigned: 0, assigns: false }));
+        assert_eq!(security_flags("fly"), None);
+    }
+}

@@ -7,6 +7,9 @@ use crate::index::ZoneState;
 use crate::lang::Verb;
 use crate::model::key;
 
+/// The template of a plain `create`.
+const DEFAULT_TEMPLATE: &str = "SUNWdefault";
+
 /// What a new configuration is made of.
 enum Origin {
     Template(String),
@@ -18,7 +21,7 @@ impl Session<'_> {
         let Some(given) = self.options(Verb::Create, words, "?a:bFt:X", Wrong::HelpOrUsage) else {
             return Ok(());
         };
-        let mut origin = Origin::Template("SUNWdefault".to_owned());
+        let mut origin = Origin::Template(DEFAULT_TEMPLATE.to_owned());
         for (option, argument) in &given.options {
             match option {
                 'a' => origin = Origin::Detached(argument.clone()),
@@ -55,17 +58,17 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// As in the original, a wrong path of a detached zone is no failure by itself.
     fn creation_failed(&mut self, origin: &Origin, fault: Fault) {
         match (origin, fault) {
             (Origin::Detached(_), Fault::NoZone) => {
                 self.system.err("invalid path to detached zone\n");
-                self.failed = true;
             }
             (Origin::Detached(_), Fault::InvalidDocument) => {
                 self.system.err("Cannot attach to an earlier release of the operating system\n");
-                self.failed = true;
             }
-            (Origin::Template(name) | Origin::Detached(name), fault) => self.fault(name, fault),
+            (Origin::Detached(_), fault) => self.fault(DEFAULT_TEMPLATE, fault),
+            (Origin::Template(name), fault) => self.fault(name, fault),
         }
     }
 

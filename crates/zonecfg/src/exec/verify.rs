@@ -257,7 +257,7 @@ impl Session<'_> {
     /// Saves the configuration, with the UUID that was made or asked for. A wrong UUID is reported, but no
     /// failure; a nil one means none.
     fn save(&mut self, name: &str, brand: &str) -> Result<(), Fault> {
-        let debugid = match self.zone_ref().debugid() {
+        let debugid = match self.zone_ref().get(key::DEBUGID) {
             Some(_) => None,
             None => self.system.next_debugid(),
         };
