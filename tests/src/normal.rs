@@ -20,6 +20,7 @@ static TIMES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r":[0-9]{13}\b", ":MILLISECONDS"),
         (r#"("(?:pid|zoneid|transition_expire|boot_timestamp|last_modified)": )[0-9]+"#, "${1}N"),
         (r"\b[0-9]{10}\.[0-9]{1,9} ", "TIME "),
+        (r#"("docker:id": ")[0-9a-f]{64}"#, "${1}ID"),
         (r#"("(?:created_at|timestamp|creation)": )[0-9]+"#, "${1}N"),
     ]
     .into_iter()

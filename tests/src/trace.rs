@@ -32,9 +32,11 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Exit {
     Code(i32),
-    /// It crashed or hung: a fault of the original that says nothing about ours.
+    /// It crashed: a fault of the original that says nothing about ours.
     #[default]
     Crash,
+    /// It went on until it was stopped.
+    Endless,
 }
 
 /// A tool that was run.
@@ -215,6 +217,7 @@ fn take_head(step: &mut Step, line: &str) -> Result<Part> {
     } else if let Some(code) = line.strip_prefix("exit: ") {
         step.exit = match code.parse() {
             Ok(code) if code >= 0 => Exit::Code(code),
+            _ if code == "TIMEOUT" => Exit::Endless,
             _ => Exit::Crash,
         };
     } else if let Some(call) = step.calls.last_mut() {

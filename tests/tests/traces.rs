@@ -1,0 +1,83 @@
+//! The observed traces of vmadm, replayed: everything that differs is in `tests/data/differences.tsv`, with the reason.
+//!
+//! `cargo run -p e2e --bin replay -- TRACE` shows the differences of a trace as text.
+
+use std::fs;
+use std::path::Path;
+
+use e2e::replay::{Difference, replay};
+use e2e::trace;
+
+/// A line of differences.tsv: trace, line of the step or `*`, aspect or `*`; the reason is for readers.
+struct Known {
+    trace: String,
+    line: String,
+    aspect: String,
+}
+
+impl Known {
+    fn covers(&self, trace: &str, difference: &Difference) -> bool {
+        self.trace == trace
+            && (self.line == "*" || self.line == difference.line.to_string())
+            && (self.aspect == "*" || self.aspect == difference.aspect.to_string())
+    }
+}
+
+fn known() -> Vec<Known> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/differences.tsv");
+    let text = fs::read_to_string(path).expect("the list of differences");
+    text.lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| match *line.split('\t').collect::<Vec<_>>() {
+            [trace, at, aspect, reason] if !reason.is_empty() => {
+                Known { trace: trace.into(), line: at.into(), aspect: aspect.into() }
+            }
+            _ => panic!("not trace, line, aspect and reason: {line}"),
+        })
+        .collect()
+}
+
+/// Replays the traces whose number is `part` modulo 4.
+fn check(part: usize) {
+    let known = known();
+    let mut failures = String::new();
+    for name in trace::names().expect("the traces").iter().skip(part).step_by(4) {
+        let all = known.iter().filter(|known| known.trace == *name);
+        // A trace of commands that are not there yet.
+        if all.clone().any(|known| known.line == "*" && known.aspect == "*") {
+            continue;
+        }
+        let differences = replay(name);
+        for difference in &differences {
+            if !known.iter().any(|known| known.covers(name, difference)) {
+                failures.push_str(&format!("{name}, {difference}\n"));
+            }
+        }
+        for stale in all.filter(|known| !differences.iter().any(|found| known.covers(name, found)))
+        {
+            let Known { line, aspect, .. } = stale;
+            failures.push_str(&format!("{name}, line {line}: {aspect} does not differ any more\n"));
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn traces_go_as_observed_0() {
+    check(0);
+}
+
+#[test]
+fn traces_go_as_observed_1() {
+    check(1);
+}
+
+#[test]
+fn traces_go_as_observed_2() {
+    check(2);
+}
+
+#[test]
+fn traces_go_as_observed_3() {
+    check(3);
+}
