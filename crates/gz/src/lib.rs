@@ -3,6 +3,7 @@
 //! Everything starts from a [`Root`]: `/` on illumos, another directory where `ZONEKIT_ROOT` names one. Tools are run
 //! by absolute path below it ([`tool`]), files are replaced whole ([`files`]), one writer a VM is kept by [`lock`].
 
+pub mod bundle;
 pub mod clock;
 pub mod files;
 pub mod hvm;

@@ -1,5 +1,6 @@
 //! Signals to processes of zones, which the global zone sees under its own numbers.
 
+use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 
 use nix::sys::signal::{self, Signal};
@@ -15,6 +16,12 @@ pub fn send(pid: i32, name: &str) -> Result<()> {
     })?;
     signal::kill(Pid::from_raw(pid), signal)
         .map_err(|errno| Error::io(format!("cannot signal process {pid}"), errno.into()))
+}
+
+/// Makes a file this program's standard input, for itself and the tools that share it.
+pub fn become_stdin(file: BorrowedFd<'_>) -> Result<()> {
+    nix::unistd::dup2_stdin(file)
+        .map_err(|errno| Error::io("cannot read from the file", errno.into()))
 }
 
 /// The name of the signal of that number, or of a name with or without `SIG`; `None` where there is none.

@@ -232,6 +232,15 @@ impl<'a> Tool<'a> {
         Ok(Running { command, stdin: None, stdout, child, stderr, done: false })
     }
 
+    /// Runs to the end on this program's own standard input and output, whose bytes it does not see; fails as
+    /// [`Tool::run`] does.
+    pub fn pass_through(self) -> Result<()> {
+        let command = self.display();
+        let mut child = self.start(Stdio::inherit(), Stdio::inherit())?;
+        let stderr = drain_in_background(child.stderr.take());
+        Running { command, stdin: None, stdout: None, child, stderr, done: false }.finish()
+    }
+
     /// Replaces nothing and captures nothing: the tool gets this program's own terminal, as a console needs it.
     pub fn interactive(self) -> Result<ExitStatus> {
         let program = self.root.path(self.program);

@@ -3,8 +3,8 @@
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Outcome};
 use crate::{
-    console, create, delete, events, get, help, info, kill, list, lookup, recover, snapshots,
-    start, stop, sysrq, update, validate,
+    console, create, delete, events, get, help, info, kill, list, lookup, receive, recover, send,
+    snapshots, start, stop, sysrq, update, validate,
 };
 
 /// One command of vmadm.
@@ -29,7 +29,9 @@ static COMMANDS: &[&Command] = &[
     &kill::COMMAND,
     &list::COMMAND,
     &lookup::COMMAND,
+    &receive::COMMAND,
     &recover::COMMAND,
+    &send::COMMAND,
     &snapshots::CREATE,
     &snapshots::DELETE,
     &snapshots::ROLLBACK,

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use super::checkpoint;
 use super::step::{Properties, Step};
+use crate::bundle;
 use crate::files;
 use crate::interrupt;
 use crate::root::Root;
@@ -50,6 +51,7 @@ impl Step {
                 gone_is_fine(zfs::destroy(root, &["-r"], snapshot))
             }
             Self::Rollback { snapshot } => done(zfs::tool(root).args(["rollback", "-r", snapshot])),
+            Self::ReceiveDataset { dataset } => receive_dataset(root, dataset),
             Self::MountCheckpoint { zonepath, name } => checkpoint::mount(root, zonepath, name),
             Self::UnmountCheckpoint { zonepath, name } => checkpoint::unmount(root, zonepath, name),
             Self::Touch { path } => files::touch(&root.path(path)),
@@ -175,6 +177,18 @@ fn options<'a>(tool: Tool<'a>, properties: &Properties) -> Tool<'a> {
     properties
         .iter()
         .fold(tool, |tool, (name, value)| tool.arg("-o").arg(format!("{name}={value}")))
+}
+
+fn receive_dataset(root: &Root, dataset: &str) -> Result<()> {
+    let header = bundle::next_header(&mut bundle::stdin()?)?;
+    let name = header.map(|header| header.name).unwrap_or_default();
+    if name != dataset {
+        return Err(Error::Unexpected {
+            what: "the VM on standard input".to_owned(),
+            why: format!("dataset {dataset} should follow, not \"{name}\""),
+        });
+    }
+    zfs::tool(root).args(["receive", "-F", dataset]).pass_through()
 }
 
 fn ignored_unless(required: bool, result: Result<()>) -> Result<()> {

@@ -48,6 +48,7 @@ impl fmt::Display for Step {
             S::DestroySnapshot { snapshot } => write!(f, "zfs destroy {snapshot}"),
             S::DestroySnapshots { snapshot } => write!(f, "zfs destroy -r {snapshot}"),
             S::Rollback { snapshot } => write!(f, "zfs rollback -r {snapshot}"),
+            S::ReceiveDataset { dataset } => write!(f, "zfs receive -F {dataset}"),
             S::MountCheckpoint { zonepath, name } => write!(
                 f,
                 "mount -F lofs -o ro,setuid,nodevices {zonepath}/.zfs/snapshot/vmsnap-{name}/root \

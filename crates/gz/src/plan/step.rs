@@ -39,6 +39,9 @@ pub enum Step {
     DestroySnapshots { snapshot: String },
     /// `zfs rollback -r`: later snapshots go.
     Rollback { snapshot: String },
+    /// Reads the next header of a sent VM from standard input and receives the dataset that follows, which has to be
+    /// this one.
+    ReceiveDataset { dataset: String },
     /// Shows the snapshot `vmsnap-NAME` to the running zone below `/checkpoints`.
     MountCheckpoint { zonepath: String, name: String },
     /// Takes it away again.

@@ -14,7 +14,8 @@ impl Step {
         Ok(match self {
             Self::CreateFilesystem { dataset, .. }
             | Self::CreateVolume { dataset, .. }
-            | Self::CloneDataset { dataset, .. } => {
+            | Self::CloneDataset { dataset, .. }
+            | Self::ReceiveDataset { dataset } => {
                 vec![Self::DestroyDataset { dataset: dataset.clone(), force: true }]
             }
             Self::RenameDataset { from, to } => {

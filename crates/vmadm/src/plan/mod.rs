@@ -9,6 +9,7 @@ mod disks;
 mod docker;
 mod live;
 pub mod reboot;
+pub mod receive;
 pub mod snapshot;
 pub mod start;
 mod startvm;

@@ -1,6 +1,8 @@
 //! `zfs send` and `zfs receive`.
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::super::names::{self, Want};
@@ -199,7 +201,9 @@ pub fn receive(root: &Path, args: &[String]) -> Outcome {
             1,
         ));
     }
-    let (told, result) = receiving::receive(root, target, &options, io::stdin().lock());
+    // Not a byte is read beyond the stream: another one may follow.
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    let (told, result) = receiving::receive(root, target, &options, File::from(input));
     print(&told)?;
     result?;
     Ok(0)

@@ -1,0 +1,149 @@
+//! The form in which a VM travels from `vmadm send` to `vmadm receive`: a chunk of JSON, then the stream of each of its
+//! datasets, each after a header of 512 bytes. A stream's length is not told: zfs knows where it ends.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+
+use crate::tool::{Error, Result};
+
+/// Size of a header, and what chunks are padded to.
+pub const BLOCK: usize = 512;
+
+const MAGIC: &str = "MAGIC-VMBUNDLE";
+const VERSION: &str = "1";
+
+/// Name of the chunk with the VM object.
+pub const JSON: &str = "JSON";
+
+/// The header of one chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// [`JSON`], or a dataset's name.
+    pub name: String,
+    /// Bytes of the chunk; 0 for datasets.
+    pub size: u64,
+}
+
+impl Header {
+    /// Bytes of padding after the chunk.
+    pub fn padding(&self) -> u64 {
+        (BLOCK as u64 - self.size % BLOCK as u64) % BLOCK as u64
+    }
+
+    /// The header as it is sent. Fields end with a zero byte; the checksum is not used.
+    pub fn to_bytes(&self) -> [u8; BLOCK] {
+        let (size, padded) = (self.size.to_string(), (self.size + self.padding()).to_string());
+        let mut bytes = [0; BLOCK];
+        let mut at = 0;
+        for field in [MAGIC, VERSION, "CHECKSUM", &self.name, &size, &padded] {
+            let room = bytes.len().saturating_sub(at + 1);
+            let field = &field.as_bytes()[..field.len().min(room)];
+            bytes[at..at + field.len()].copy_from_slice(field);
+            at += field.len() + 1;
+        }
+        bytes
+    }
+
+    /// Reads a header.
+    pub fn parse(bytes: &[u8; BLOCK]) -> Result<Self> {
+        let bad = |why: &str| Error::Unexpected {
+            what: "the VM on standard input".to_owned(),
+            why: why.to_owned(),
+        };
+        let mut fields =
+            bytes.split(|b| *b == 0).map(|field| std::str::from_utf8(field).unwrap_or_default());
+        let mut next = || fields.next().unwrap_or_default();
+        if next() != MAGIC {
+            return Err(bad("it does not begin as vmadm send does"));
+        }
+        if next() != VERSION {
+            return Err(bad("it is of another version of vmadm send"));
+        }
+        let (_checksum, name) = (next(), next());
+        let size = next().parse().map_err(|_| bad("a chunk's size is no number"))?;
+        if name.is_empty() {
+            return Err(bad("a chunk has no name"));
+        }
+        Ok(Self { name: name.to_owned(), size })
+    }
+}
+
+/// Standard input, read without a buffer: what follows a chunk is for others.
+pub fn stdin() -> Result<File> {
+    let copy = io::stdin().as_fd().try_clone_to_owned();
+    copy.map(File::from).map_err(|e| Error::io("cannot read standard input", e))
+}
+
+/// Reads the next header; `None` at the end of the input.
+pub fn next_header(input: &mut impl Read) -> Result<Option<Header>> {
+    let mut bytes = [0; BLOCK];
+    let mut filled = 0;
+    while filled < BLOCK {
+        match input.read(&mut bytes[filled..]) {
+            Ok(0) if filled == 0 => return Ok(None),
+            Ok(0) => return Err(ended()),
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io("cannot read standard input", error)),
+        }
+    }
+    Header::parse(&bytes).map(Some)
+}
+
+/// Reads the chunk that the header announces, without its padding.
+pub fn read_chunk(input: &mut impl Read, header: &Header) -> Result<Vec<u8>> {
+    /// More than any VM object takes.
+    const MOST: u64 = 256 << 20;
+    if header.size > MOST {
+        return Err(Error::Unexpected {
+            what: "the VM on standard input".to_owned(),
+            why: format!("its {} chunk is of {} bytes", header.name, header.size),
+        });
+    }
+    let mut chunk = Vec::new();
+    let whole = header.size + header.padding();
+    let read = input.take(whole).read_to_end(&mut chunk);
+    let read = read.map_err(|error| Error::io("cannot read standard input", error))?;
+    if (read as u64) < whole {
+        return Err(ended());
+    }
+    chunk.truncate(header.size as usize);
+    Ok(chunk)
+}
+
+fn ended() -> Error {
+    Error::Unexpected {
+        what: "the VM on standard input".to_owned(),
+        why: "it ends too early".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_round_trip_and_are_as_observed() {
+        let header = Header { name: "JSON".into(), size: 700 };
+        let bytes = header.to_bytes();
+        assert!(bytes.starts_with(b"MAGIC-VMBUNDLE\x001\0CHECKSUM\0JSON\x00700\x001024\0\0"));
+        assert_eq!(Header::parse(&bytes).unwrap(), header);
+        assert!(Header::parse(&[0; BLOCK]).is_err());
+    }
+
+    #[test]
+    fn chunks_are_read_with_their_padding() {
+        let header = Header { name: "JSON".into(), size: 2 };
+        let mut sent = header.to_bytes().to_vec();
+        sent.extend(b"{}");
+        sent.resize(2 * BLOCK, 0);
+        sent.extend(b"next");
+        let mut input = sent.as_slice();
+        let read = next_header(&mut input).unwrap().unwrap();
+        assert_eq!(read_chunk(&mut input, &read).unwrap(), b"{}");
+        assert_eq!(input, b"next");
+        assert!(next_header(&mut input).is_err());
+        assert_eq!(next_header(&mut [].as_slice()).unwrap(), None);
+    }
+}
