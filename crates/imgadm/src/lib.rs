@@ -5,6 +5,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod create;
+pub mod disk;
 pub mod errors;
 pub mod find;
 pub mod image_manifest;

@@ -1,11 +1,14 @@
 //! `imgadm import`: downloads and installs an image and what it is made from.
 
+use std::path::Path;
+
 use super::{Command, HELP, POOL, QUIET, Run, handle_interrupts, pool};
 use crate::app::App;
-use crate::cli::options::{Given, flag, value};
+use crate::cli::options::{Given, Opt, Row, flag, value};
 use crate::config::{Kind, SourceInfo};
 use crate::errors::{Error, Result};
 use crate::find::find;
+use crate::import::foreign::{self, About};
 use crate::import::{self, Options};
 use crate::rows::ImageInfo;
 use crate::sources::docker::Name;
@@ -37,6 +40,11 @@ pub const COMMAND: Command = Command {
              Typically this is used in conjunction with -S, so the source is known, and with a \
              source that stores images in ZFS (e.g. a SmartOS peer node).",
         ),
+        // For disk images and archives; in the manual page, as the help is kept as it is known.
+        hidden(&["name"]),
+        hidden(&["version"]),
+        hidden(&["os"]),
+        hidden(&["save"]),
     ],
     help: "\
 Import an image from a source IMGAPI.
@@ -52,11 +60,20 @@ Usage:
     run: Run::WithApp(run),
 };
 
+const fn hidden(names: &'static [&'static str]) -> Row {
+    Row::Hidden(Opt { names, argument: Some("ARG"), help: "" })
+}
+
 fn run(app: &App, given: &Given) -> Result<()> {
     let [argument] = given.arguments.as_slice() else {
         return Err(Error::wrong_arguments(&given.arguments));
     };
     let pool = pool(given)?;
+    let options =
+        Options { root: &app.root, pool, zstream: given.has("zstream"), quiet: given.has("quiet") };
+    if foreign::is_file_or_url(argument) {
+        return import_foreign(app, &options, given, argument);
+    }
     let is_uuid = store::is_uuid(argument);
     if !is_uuid && Name::parse(argument).is_none() {
         return Err(Error::usage(format!(
@@ -77,9 +94,24 @@ fn run(app: &App, given: &Given) -> Result<()> {
         return Ok(());
     }
     handle_interrupts()?;
-    let options =
-        Options { root: &app.root, pool, zstream: given.has("zstream"), quiet: given.has("quiet") };
     import::import(&options, source, &found)
+}
+
+/// An image of a disk image or an archive.
+fn import_foreign(app: &App, options: &Options<'_>, given: &Given, argument: &str) -> Result<()> {
+    let needed = |option: &str| {
+        given.get(option).ok_or_else(|| {
+            Error::usage(format!("--{option} is needed to import a disk image or an archive"))
+        })
+    };
+    let about = About {
+        name: needed("name")?,
+        version: needed("version")?,
+        os: needed("os")?,
+        save: given.get("save").map(Path::new),
+    };
+    handle_interrupts()?;
+    foreign::import(app, options, argument, &about)
 }
 
 /// The sources of `-S`, or those configured.

@@ -284,8 +284,8 @@ fn save(
     Ok(Created { manifest, manifest_path, file_path: file.path.clone() })
 }
 
-/// Writes a snapshot's stream to a file; its size and SHA-1.
-fn send(
+/// Writes a snapshot's stream to a file; its size in bytes and its SHA-1.
+pub fn send(
     root: &Root,
     compression: Compression,
     snapshot: &str,

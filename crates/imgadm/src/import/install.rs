@@ -26,9 +26,9 @@ pub struct Target<'a> {
 }
 
 /// The temporary dataset of an image; destroyed when dropped, unless it was given its own name.
-struct Partial<'a> {
+pub(super) struct Partial<'a> {
     root: &'a Root,
-    name: String,
+    pub(super) name: String,
     kept: bool,
 }
 
@@ -108,7 +108,8 @@ impl Target<'_> {
         self.finish(image, partial)
     }
 
-    fn partial(&self, uuid: &str) -> Partial<'_> {
+    /// The dataset that an image is made in, before there is anything of it.
+    pub(super) fn partial(&self, uuid: &str) -> Partial<'_> {
         Partial { root: self.root, name: format!("{}-partial", self.dataset(uuid)), kept: false }
     }
 
@@ -145,7 +146,8 @@ impl Target<'_> {
         })
     }
 
-    fn finish(&self, image: &Image, mut partial: Partial<'_>) -> Result<()> {
+    /// Gives a complete image its name and its record.
+    pub(super) fn finish(&self, image: &Image, mut partial: Partial<'_>) -> Result<()> {
         self.ensure_final_snapshot(&image.uuid, &partial.name)?;
         if gz::interrupt::requested() {
             return Err(gz::Error::Interrupted.into());

@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod bars;
 pub mod bound;
+pub mod foreign;
 pub mod install;
 pub mod lock;
 pub mod size;

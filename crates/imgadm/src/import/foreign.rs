@@ -1,0 +1,272 @@
+//! Images made of what other systems have: disk images and archives of root filesystems, from a file or a URL.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gz::zfs;
+use serde_json::{Value, json};
+
+use super::install::Target;
+use super::{Options, size, spool};
+use crate::app::App;
+use crate::create;
+use crate::disk::{Disk, Format, HEAD, head};
+use crate::errors::{Error, Result};
+use crate::pipeline::decode::{Compression, decoder};
+use crate::pipeline::fetch::{self, LocalFile, Opened, Origin, Progress, Wanted};
+use crate::sources::http::{Client, Limits, Request};
+use crate::sources::{Content, Image, opened};
+use crate::{image_manifest, layer, time};
+
+const MIB: u64 = 1 << 20;
+
+/// What the operator says of the image.
+pub struct About<'a> {
+    pub name: &'a str,
+    pub version: &'a str,
+    pub os: &'a str,
+    /// A directory that the image and its manifest are written out to, for a server.
+    pub save: Option<&'a Path>,
+}
+
+/// Whether an argument of `import` names a file or a URL rather than an image of a source.
+pub fn is_file_or_url(argument: &str) -> bool {
+    is_url(argument) || (argument.contains(['/', '.']) && Path::new(argument).is_file())
+}
+
+fn is_url(argument: &str) -> bool {
+    argument.starts_with("http://") || argument.starts_with("https://")
+}
+
+/// Makes an image of a file or of what is at a URL. On failure nothing is left.
+pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_>) -> Result<()> {
+    let uuid = uuid::Uuid::new_v4().to_string();
+    let directory = options.root.path(spool::DIRECTORY);
+    gz::files::make_directory(&directory)?;
+    let scratch = tempfile::Builder::new()
+        .prefix("import-")
+        .tempdir_in(&directory)
+        .map_err(|e| Error::file_system(format!("cannot write to {}: {e}", directory.display())))?;
+    let file = if is_url(argument) {
+        let path = scratch.path().join("download");
+        let bytes = download(app, argument, &path)?;
+        println!("Downloaded {argument} ({})", size::human(bytes));
+        path
+    } else {
+        PathBuf::from(argument)
+    };
+    let unreadable =
+        |e: std::io::Error| Error::file_system(format!("cannot read {}: {e}", file.display()));
+    let compression = Compression::sniff(&head(&file).map_err(unreadable)?);
+    let format = Format::sniff(&unpacked_head(&file, compression).map_err(unreadable)?);
+    let target = Target { root: options.root, pool: options.pool, source: None, zstream: false };
+    let partial = target.partial(&uuid);
+    let (kind, more) = match format {
+        Format::ZfsStream => {
+            return Err(Error::usage(format!(
+                "{argument} is a ZFS stream: install it with its manifest (imgadm install -m -f)"
+            )));
+        }
+        Format::Tar => {
+            layer::install(options.root, options.pool, None, &partial.name, &file)?;
+            let linux = about.os == "linux";
+            (if linux { "lx-dataset" } else { "zone-dataset" }, json!({}))
+        }
+        Format::Raw | Format::Qcow2 | Format::Vmdk => {
+            let disk = unpacked(&file, compression, scratch.path())?;
+            let size = copy_disk(options, &disk, format, &partial.name)?;
+            let volume = json!({
+                "image_size": size / MIB,
+                "nic_driver": "virtio",
+                "disk_driver": "virtio",
+                "cpu_type": "host"
+            });
+            ("zvol", volume)
+        }
+    };
+    let manifest = manifest(&uuid, about, kind, more)?;
+    let image = Image {
+        uuid: uuid.clone(),
+        manifest,
+        content: Content::ZfsStream(Compression::None),
+        size: None,
+        checksum: None,
+        origin: Arc::new(LocalFile(file)),
+    };
+    target.finish(&image, partial)?;
+    println!("Imported image {uuid} ({})", image.label());
+    match about.save {
+        Some(directory) => save(&target, &image, directory),
+        None => Ok(()),
+    }
+}
+
+fn manifest(uuid: &str, about: &About<'_>, kind: &str, more: Value) -> Result<Value> {
+    let mut manifest = json!({
+        "v": image_manifest::VERSION,
+        "uuid": uuid,
+        "owner": "00000000-0000-0000-0000-000000000000",
+        "name": about.name,
+        "version": about.version,
+        "state": "active",
+        "disabled": false,
+        "public": false,
+        "published_at": time::iso(std::time::SystemTime::now()),
+        "type": kind,
+        "os": about.os,
+    });
+    if let (Some(fields), Value::Object(more)) = (manifest.as_object_mut(), more) {
+        fields.extend(more);
+    }
+    image_manifest::validate_minimal(&manifest)?;
+    Ok(manifest)
+}
+
+fn unpacked_head(file: &Path, compression: Compression) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    decoder(compression, BufReader::new(File::open(file)?))?
+        .take(HEAD as u64)
+        .read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// The file itself, or a scratch file with what comes out of its decompression: disk images are read here and there.
+fn unpacked(file: &Path, compression: Compression, scratch: &Path) -> Result<PathBuf> {
+    if compression == Compression::None {
+        return Ok(file.to_owned());
+    }
+    let failed =
+        |e: std::io::Error| Error::uncompression(format!("cannot unpack {}: {e}", file.display()));
+    let path = scratch.join("unpacked");
+    let input = BufReader::with_capacity(fetch::CHUNK, File::open(file).map_err(failed)?);
+    let mut reader = decoder(compression, input).map_err(failed)?;
+    let mut out = File::create(&path).map_err(failed)?;
+    let mut buffer = vec![0; MIB as usize];
+    let mut length = 0;
+    loop {
+        check_interrupt()?;
+        let count = reader.read(&mut buffer).map_err(failed)?;
+        if count == 0 {
+            break;
+        }
+        // Holes stay holes.
+        if is_zero(&buffer[..count]) {
+            out.seek(SeekFrom::Current(count as i64)).map_err(failed)?;
+        } else {
+            out.write_all(&buffer[..count]).map_err(failed)?;
+        }
+        length += count as u64;
+    }
+    out.set_len(length).map_err(failed)?;
+    Ok(path)
+}
+
+fn check_interrupt() -> Result<()> {
+    if gz::interrupt::requested() { Err(gz::Error::Interrupted.into()) } else { Ok(()) }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Makes a volume and writes a disk into it; its size in bytes, whole MiB.
+fn copy_disk(options: &Options<'_>, path: &Path, format: Format, dataset: &str) -> Result<u64> {
+    const SECTOR: u64 = 512;
+    let disk = Disk::open(path, format)?;
+    let size = disk.size();
+    if size == 0 || (format == Format::Raw && size % SECTOR != 0) {
+        return Err(Error::not_supported(format!(
+            "{} is no disk image: it has {size} bytes",
+            path.display()
+        )));
+    }
+    let volume = size.next_multiple_of(MIB);
+    let root = options.root;
+    zfs::tool(root).args(["create", "-V", &volume.to_string(), dataset]).run()?;
+    let device = root.path(format!("/dev/zvol/rdsk/{dataset}"));
+    let failed =
+        |e: std::io::Error| Error::file_system(format!("cannot write {}: {e}", device.display()));
+    let mut out = OpenOptions::new().write(true).open(&device).map_err(failed)?;
+    let mut buffer = vec![0; MIB as usize];
+    for offset in (0..size).step_by(MIB as usize) {
+        check_interrupt()?;
+        let count = (size - offset).min(MIB) as usize;
+        // A new volume reads as zeros, so what the last piece lacks and what is empty need not be written.
+        buffer.fill(0);
+        disk.read(&mut buffer[..count], offset).map_err(|e| {
+            Error::not_supported(format!("cannot read disk image {}: {e}", path.display()))
+        })?;
+        if !is_zero(&buffer) {
+            out.seek(SeekFrom::Start(offset)).map_err(failed)?;
+            out.write_all(&buffer).map_err(failed)?;
+        }
+    }
+    out.sync_all().map_err(failed)?;
+    drop(out);
+    zfs::tool(root).args(["snapshot", &format!("{dataset}@final")]).run()?;
+    Ok(volume)
+}
+
+/// Writes an installed image and its manifest out, as `imgadm create` does.
+fn save(target: &Target<'_>, image: &Image, directory: &Path) -> Result<()> {
+    let is_volume = image.manifest.get("type").and_then(Value::as_str) == Some("zvol");
+    let label = image.label().replace('@', "-").replace(['/', ' '], "-");
+    let kind = if is_volume { "zvol" } else { "zfs" };
+    let path = directory.join(format!("{label}.{kind}{}", Compression::Gzip.suffix()));
+    println!("Sending image file to \"{}\"", path.display());
+    let snapshot = format!("{}@final", target.dataset(&image.uuid));
+    let (size, sha1) = create::send(target.root, Compression::Gzip, &snapshot, None, &path)?;
+    let mut manifest = image.manifest.clone();
+    manifest["files"] = json!([{"size": size, "compression": "gzip", "sha1": sha1}]);
+    let manifest_path = directory.join(format!("{label}.imgmanifest"));
+    println!("Saving manifest to \"{}\"", manifest_path.display());
+    Ok(gz::files::replace(&manifest_path, format!("{manifest:#}").as_bytes(), 0o644)?)
+}
+
+/// What is at a URL.
+struct UrlFile {
+    client: Client,
+    url: String,
+}
+
+impl Origin for UrlFile {
+    fn open(&self, offset: u64, identity: Option<&str>) -> Result<Opened> {
+        let mut request = Request::get(&self.url).header("accept-encoding", "identity");
+        if offset > 0 {
+            request = request.header("range", format!("bytes={offset}-"));
+            if let Some(identity) = identity {
+                request = request.header("if-range", identity);
+            }
+        }
+        opened(self.client.get(&request)?, offset, &self.url)
+    }
+
+    fn address(&self) -> String {
+        crate::sources::http::address(&self.url)
+    }
+}
+
+fn download(app: &App, url: &str, path: &Path) -> Result<u64> {
+    let origin =
+        UrlFile { client: Client::new(url, false, &app.user_agent()?)?, url: url.to_owned() };
+    let failed =
+        |e: std::io::Error| Error::file_system(format!("cannot write {}: {e}", path.display()));
+    let mut out = File::create(path).map_err(failed)?;
+    let wanted = Wanted { uuid: url.to_owned(), size: None, checksum: None, unchecked: false };
+    let progress = Progress::default();
+    let mut written = Ok(());
+    let fetched = fetch::fetch(&origin, &wanted, Limits::from_env(), &progress, &mut |bytes| {
+        if written.is_ok() {
+            written = out.write_all(bytes);
+        }
+        if written.is_err() || gz::interrupt::requested() {
+            progress.cancel();
+        }
+        written.is_ok()
+    });
+    written.map_err(failed)?;
+    check_interrupt()?;
+    fetched.map_err(|failure| failure.error)
+}
