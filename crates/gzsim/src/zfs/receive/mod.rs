@@ -5,7 +5,7 @@ mod partial;
 mod plan;
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -81,7 +81,7 @@ struct Receive<'a> {
 impl Receive<'_> {
     fn all(&mut self, input: impl Read) -> Result<()> {
         self.check_target()?;
-        let input = BufReader::with_capacity(1 << 20, input);
+        // Without a buffer: another stream may follow this one.
         let mut reader = Reader::new(input, Spill::Nowhere);
         let Head::Begin(begin, record) = reader.head().map_err(head_error)? else { return Ok(()) };
         dataset_of(&begin.toname).clone_into(&mut self.package.sendfs);
