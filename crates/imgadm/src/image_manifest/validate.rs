@@ -159,7 +159,11 @@ impl Problems<'_> {
     }
 
     fn check_name(&mut self, name: &str, value: &Value) {
-        let text = value.as_str().unwrap_or_default();
+        // `version=1` on a command line is a number.
+        let text = match value {
+            Value::Number(number) => number.to_string(),
+            other => other.as_str().unwrap_or_default().to_owned(),
+        };
         let (most, more, listed) = if name == "name" {
             (MOST_NAME, " ", "\" \", \".\", \"-\", \"_\" and \"/\" are allowed")
         } else {
@@ -455,6 +459,7 @@ mod tests {
         let mut volume = good();
         for (key, value) in [
             ("type", json!("zvol")),
+            ("version", json!(2)),
             ("image_size", json!(8)),
             ("nic_driver", json!("virtio")),
             ("disk_driver", json!("virtio")),

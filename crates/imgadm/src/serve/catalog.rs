@@ -115,6 +115,7 @@ impl Catalog {
         let manifest = self.json(path)?;
         let uuid = manifest.get("uuid")?.as_str().filter(|uuid| is_uuid(uuid))?.to_owned();
         let file = file.filter(|file| file.is_file());
+        let manifest = completed(manifest, path, file.is_some());
         Some(Entry { uuid, manifest, manifest_path: path.to_owned(), file })
     }
 
@@ -135,6 +136,27 @@ impl Catalog {
         read.insert(path.to_owned(), (stamp, value.clone()));
         value
     }
+}
+
+/// A manifest such as `imgadm create` writes says nothing of its state: with its file beside it, it counts as active,
+/// published when it was written.
+fn completed(mut manifest: Value, path: &Path, has_file: bool) -> Value {
+    if let Some(fields) = manifest.as_object_mut()
+        && has_file
+        && !fields.contains_key("state")
+    {
+        fields.insert("state".into(), "active".into());
+        let written = fs::metadata(path).and_then(|meta| meta.modified());
+        let written = crate::time::iso(written.unwrap_or(SystemTime::UNIX_EPOCH));
+        for (name, value) in [
+            ("disabled", Value::Bool(false)),
+            ("public", Value::Bool(true)),
+            ("published_at", written.into()),
+        ] {
+            fields.entry(name).or_insert(value);
+        }
+    }
+    manifest
 }
 
 /// The image file that belongs to a manifest's path in the flat layouts.
@@ -186,6 +208,8 @@ mod tests {
         );
         assert_eq!(catalog.get(&uuid(3)).unwrap().uuid, uuid(3));
         assert!(catalog.get(&uuid(1)).unwrap().file.is_none());
+        assert_eq!(list[0].text("state"), "active");
+        assert_eq!(catalog.get(&uuid(1)).unwrap().text("state"), "");
         assert!(catalog.get(&uuid(4)).is_none());
         assert!(catalog.get("../../etc/passwd").is_none());
     }

@@ -47,6 +47,7 @@ receive)
 rename)
     shift; [ "$1" = -r ] && shift
     has "$1" || missing "$1"
+    [ -d "$top/../$1" ] && mv "$top/../$1" "$top/../$2"
     awk -F '\t' -v from="$1" -v to="$2" 'BEGIN { OFS = FS }
         $1 == from || index($1, from "@") == 1 { $1 = to substr($1, length(from) + 1) } { print }' \
         "$top/datasets" > "$top/new" && mv "$top/new" "$top/datasets";;
@@ -55,8 +56,12 @@ destroy)
     has "$last" || missing "$last"
     awk -F '\t' -v gone="$last" '$1 != gone && index($1, gone "@") != 1' "$top/datasets" > "$top/new"
     mv "$top/new" "$top/datasets";;
-create) printf '%s\t-\n' "$2" >> "$top/datasets";;
-get) echo "mountpoint$tab/$6";;
+create) mkdir -p "$top/../$2"; printf '%s\t-\n' "$2" >> "$top/datasets";;
+clone)
+    has "$2" || missing "$2"
+    cp -R "$top/../${2%@*}" "$top/../$3"; printf '%s\t%s\n' "$3" "$2" >> "$top/datasets";;
+snapshot) printf '%s\t-\n' "$2" >> "$top/datasets";;
+get) echo "mountpoint$tab/$7";;
 *) echo "unexpected: zfs $*" >&2; exit 2;;
 esac
 "#;
