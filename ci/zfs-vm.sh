@@ -74,7 +74,6 @@ build() {
     log "modules done after $((SECONDS - t0)) s"
     rm -f "$ROOTFS"/boot/initrd.img*
     mkdir -p "$ROOTFS/zones"
-    install -m 755 "$HERE/zfs-vm/init" "$ROOTFS/sbin/zfs-vm-init"
     touch "$STAMP"
     log "guest ready after $((SECONDS - t0)) s: OpenZFS ${zdir#zfs-}, $(du -sxh "$ROOTFS" | cut -f1)"
     flock -u 9
@@ -106,6 +105,7 @@ run() {
     build
     local share=${ZFS_VM_SHARE:-$PWD} mem=${ZFS_VM_MEM:-2048} rc v
     share=$(readlink -f "$share")
+    install -m 755 "$HERE/zfs-vm/init" "$ROOTFS/sbin/zfs-vm-init" # not from the cache: it may have changed since
     mkdir -p "$ROOTFS$share"    # the guest's root is read-only: its mount point is made from outside
     W=$(mktemp -d /tmp/zfs-vm.XXXXXX); PIDS=()
     cleanup() { for p in "${PIDS[@]}"; do kill "$p" 2>/dev/null || :; done; wait 2>/dev/null || :; rm -rf "$W"; }

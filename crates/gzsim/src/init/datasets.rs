@@ -1,6 +1,8 @@
 //! The datasets that `init` makes, in the simulated ZFS or a real one.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -25,8 +27,8 @@ impl<'a> Store<'a> {
     pub fn pool(&mut self, name: &str, size: u64) -> Result<()> {
         match self {
             Self::Simulated(_) => self.simulated(|zfs| zfs.create_pool(name, size)),
-            Self::Real(ctx) => match ctx.zfs_get("type", name)? {
-                Some(_) => Ok(()),
+            Self::Real(ctx) => match ctx.zfs_get("mountpoint", name)? {
+                Some(mountpoint) => reach(ctx, Path::new(&mountpoint)),
                 None => bail!(
                     "the pool {name} does not exist: make it first, or name another with --pool"
                 ),
@@ -100,6 +102,17 @@ fn create(ctx: &Ctx, options: &[&str], name: &str, properties: &[(&str, &str)]) 
     }
     arguments.push(name);
     run(ctx, &arguments)
+}
+
+/// A real pool is mounted where it is, and its volumes are the system's: the root reaches them by links.
+fn reach(ctx: &Ctx, mountpoint: &Path) -> Result<()> {
+    for real in [mountpoint, Path::new("/dev/zvol")] {
+        let below = ctx.path(real);
+        if real.is_dir() && !below.exists() {
+            symlink(real, &below).with_context(|| format!("cannot create {}", below.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn run(ctx: &Ctx, arguments: &[&str]) -> Result<()> {
