@@ -3,8 +3,8 @@
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Outcome};
 use crate::{
-    console, create, delete, events, get, help, info, kill, list, lookup, receive, recover, send,
-    snapshots, start, stop, sysrq, update, validate,
+    console, create, delete, events, get, help, info, kill, list, lookup, receive, recover,
+    reprovision, send, snapshots, start, stop, sysrq, update, validate,
 };
 
 /// One command of vmadm.
@@ -31,6 +31,7 @@ static COMMANDS: &[&Command] = &[
     &lookup::COMMAND,
     &receive::COMMAND,
     &recover::COMMAND,
+    &reprovision::COMMAND,
     &send::COMMAND,
     &snapshots::CREATE,
     &snapshots::DELETE,

@@ -222,7 +222,7 @@ pub fn block_size(root: &Root, pool: &str) -> Result<u64, Failure> {
 }
 
 /// Whether an image's own description says that it does not read `/root/zoneconfig`.
-fn no_zoneconfig(root: &Root, zone_root: &str) -> Result<bool, Failure> {
+pub fn no_zoneconfig(root: &Root, zone_root: &str) -> Result<bool, Failure> {
     if !root.path(zone_root).is_dir() {
         return Ok(false);
     }

@@ -21,6 +21,7 @@ pub mod plan;
 mod qemu;
 mod receive;
 mod recover;
+mod reprovision;
 mod rows;
 mod send;
 mod snapshots;

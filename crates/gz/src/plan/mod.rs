@@ -43,6 +43,12 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
+/// The program that sets up roots of a brand; empty where it has none.
+fn brand_script(brand: &str) -> &'static str {
+    let features = manifest::Brand::from_name(brand).map(manifest::Brand::features);
+    features.and_then(|features| features.install_script).unwrap_or_default()
+}
+
 impl Plan {
     /// A plan without steps yet.
     pub fn new(command: &str, uuid: &str, on_failure: OnFailure) -> Self {

@@ -51,6 +51,15 @@ impl Step {
                 gone_is_fine(zfs::destroy(root, &["-r"], snapshot))
             }
             Self::Rollback { snapshot } => done(zfs::tool(root).args(["rollback", "-r", snapshot])),
+            Self::UnmountDataset { dataset } => {
+                fine(done(zfs::tool(root).args(["umount", dataset])), "not currently mounted")
+            }
+            Self::MountDataset { dataset } => {
+                fine(done(zfs::tool(root).args(["mount", dataset])), "already mounted")
+            }
+            Self::BrandScript { brand, arguments } => {
+                done(root.tool(super::brand_script(brand)).args(arguments))
+            }
             Self::ReceiveDataset { dataset } => receive_dataset(root, dataset),
             Self::MountCheckpoint { zonepath, name } => checkpoint::mount(root, zonepath, name),
             Self::UnmountCheckpoint { zonepath, name } => checkpoint::unmount(root, zonepath, name),
@@ -209,6 +218,14 @@ fn is_gone(error: &Error) -> bool {
 fn gone_is_fine(result: Result<()>) -> Result<()> {
     match result {
         Err(error) if is_gone(&error) => Ok(()),
+        other => other,
+    }
+}
+
+/// A dataset that is not there, or in the state that was wanted already, is fine.
+fn fine(result: Result<()>, already: &str) -> Result<()> {
+    match gone_is_fine(result) {
+        Err(error) if error.stderr().contains(already) => Ok(()),
         other => other,
     }
 }

@@ -48,6 +48,11 @@ impl fmt::Display for Step {
             S::DestroySnapshot { snapshot } => write!(f, "zfs destroy {snapshot}"),
             S::DestroySnapshots { snapshot } => write!(f, "zfs destroy -r {snapshot}"),
             S::Rollback { snapshot } => write!(f, "zfs rollback -r {snapshot}"),
+            S::UnmountDataset { dataset } => write!(f, "zfs umount {dataset}"),
+            S::MountDataset { dataset } => write!(f, "zfs mount {dataset}"),
+            S::BrandScript { brand, arguments } => {
+                write!(f, "{} {}", super::brand_script(brand), arguments.join(" "))
+            }
             S::ReceiveDataset { dataset } => write!(f, "zfs receive -F {dataset}"),
             S::MountCheckpoint { zonepath, name } => write!(
                 f,

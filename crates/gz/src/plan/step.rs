@@ -37,6 +37,12 @@ pub enum Step {
     DestroySnapshot { snapshot: String },
     /// `zfs destroy -r` of a snapshot and those of the same name below; none is fine.
     DestroySnapshots { snapshot: String },
+    /// `zfs umount`; one that is not mounted, or not there, is fine.
+    UnmountDataset { dataset: String },
+    /// `zfs mount`; one that is mounted, or not there, is fine.
+    MountDataset { dataset: String },
+    /// The program that sets up roots of a brand, with its arguments.
+    BrandScript { brand: String, arguments: Vec<String> },
     /// `zfs rollback -r`: later snapshots go.
     Rollback { snapshot: String },
     /// Reads the next header of a sent VM from standard input and receives the dataset that follows, which has to be

@@ -18,6 +18,9 @@ impl Step {
             | Self::ReceiveDataset { dataset } => {
                 vec![Self::DestroyDataset { dataset: dataset.clone(), force: true }]
             }
+            Self::UnmountDataset { dataset } => {
+                vec![Self::MountDataset { dataset: dataset.clone() }]
+            }
             Self::RenameDataset { from, to } => {
                 vec![Self::RenameDataset { from: to.clone(), to: from.clone() }]
             }

@@ -79,11 +79,7 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
     datasets(&mut plan.steps, &payload, &uuid, &dataset);
     configuration(&mut plan.steps, &mut payload, &uuid, &zonepath)?;
     if features.var_svc_provisioning || !brand.vm_type().is_hvm() {
-        plan.steps.push(Step::WriteZoneFile {
-            file: ZoneFile { root: root.clone(), path: "/var/svc/provisioning".into() },
-            text: String::new(),
-            mode: 0o644,
-        });
+        plan.steps.push(provisioning_mark(&root));
     }
     first_boot(&mut plan.steps, &payload, brand, &root, facts);
     plan.steps.push(change(&uuid, "remove attr name=provisioning"));
@@ -145,8 +141,17 @@ fn volumes(
     }
 }
 
-/// Properties of the zone's dataset, the dataset that is delegated to it, and what keeps either from being destroyed.
-fn datasets(steps: &mut Vec<Step>, payload: &Object, uuid: &str, dataset: &str) {
+/// The file in a new root that is there until it has set itself up.
+pub(super) fn provisioning_mark(root: &str) -> Step {
+    Step::WriteZoneFile {
+        file: ZoneFile { root: root.to_owned(), path: "/var/svc/provisioning".into() },
+        text: String::new(),
+        mode: 0o644,
+    }
+}
+
+/// Properties of the zone's dataset that are not the defaults.
+pub(super) fn root_properties(steps: &mut Vec<Step>, payload: &Object, dataset: &str) {
     const PROPERTIES: [(&str, &str, Option<&str>); 4] = [
         ("zfs_root_compression", "compression", Some("off")),
         ("zfs_root_recsize", "recsize", Some("131072")),
@@ -163,6 +168,11 @@ fn datasets(steps: &mut Vec<Step>, payload: &Object, uuid: &str, dataset: &str) 
             steps.push(Step::SetProperties { dataset: dataset.to_owned(), properties });
         }
     }
+}
+
+/// The zone's dataset, the one that is delegated to it, and what keeps either from being destroyed.
+fn datasets(steps: &mut Vec<Step>, payload: &Object, uuid: &str, dataset: &str) {
+    root_properties(steps, payload, dataset);
     if flag(payload, "indestructible_zoneroot") {
         protect(steps, dataset);
     }
@@ -291,7 +301,13 @@ fn created_filesystems(
 }
 
 /// What the zone's first boot finds in its root.
-fn first_boot(steps: &mut Vec<Step>, payload: &Object, brand: Brand, root: &str, facts: &Facts) {
+pub(super) fn first_boot(
+    steps: &mut Vec<Step>,
+    payload: &Object,
+    brand: Brand,
+    root: &str,
+    facts: &Facts,
+) {
     let features = brand.features();
     let mut service = |service: &str, property: &str, value: String| {
         steps.push(Step::SetServiceProperty {

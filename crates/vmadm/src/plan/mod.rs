@@ -10,6 +10,7 @@ mod docker;
 mod live;
 pub mod reboot;
 pub mod receive;
+pub mod reprovision;
 pub mod snapshot;
 pub mod start;
 mod startvm;
