@@ -14,8 +14,12 @@ pub fn version(root: &Root) -> Option<String> {
 
 /// The flavour of the system below `root`, from `/etc/release`, else from its version. `None` where neither says.
 pub fn flavour(root: &Root) -> Option<Flavour> {
-    let release = fs::read_to_string(root.path("/etc/release")).unwrap_or_default();
-    of_release(&release).or_else(|| of_version(&version(root)?))
+    released_flavour(root).or_else(|| of_version(&version(root)?))
+}
+
+/// The flavour by `/etc/release` alone: no program is run.
+pub fn released_flavour(root: &Root) -> Option<Flavour> {
+    of_release(&fs::read_to_string(root.path("/etc/release")).ok()?)
 }
 
 fn of_release(text: &str) -> Option<Flavour> {

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use std::io;
 use std::thread;
 
-use manifest::{Object, VmObject};
-use zonecfg::mapping::smartos_load;
+use manifest::{Flavour, Object, VmObject};
+use zonecfg::mapping::{omnios, smartos_load};
 
 pub use config::ConfigFile;
 pub use fields::Fields;
@@ -24,7 +24,7 @@ use crate::kstat::{self, ZoneMisc};
 use crate::root::Root;
 use crate::tool::{Error, Result};
 use crate::zoneadm::{self, Zone};
-use crate::{files, sysinfo};
+use crate::{files, platform, sysinfo};
 use datasets::{Datasets, Wanted};
 
 /// Below this many VMs a single thread is faster.
@@ -41,6 +41,8 @@ struct Shared {
 #[derive(Debug)]
 pub struct Inventory<'a> {
     root: &'a Root,
+    /// How the zones are configured.
+    flavour: Flavour,
     zones: Vec<Zone>,
 }
 
@@ -59,7 +61,7 @@ impl<'a> Inventory<'a> {
                 .collect();
             zones.sort_by_key(|zone| place.get(zone.name.as_str()).copied().unwrap_or(usize::MAX));
         }
-        Ok(Self { root, zones })
+        Ok(Self { root, flavour: flavour(root), zones })
     }
 
     /// The VM of that UUID; `None` where there is none.
@@ -69,7 +71,12 @@ impl<'a> Inventory<'a> {
             .filter(|zone| zone.uuid == uuid)
             .into_iter()
             .collect();
-        Ok(if zones.is_empty() { None } else { Some(Self { root, zones }) })
+        Ok(if zones.is_empty() { None } else { Some(Self { root, flavour: flavour(root), zones }) })
+    }
+
+    /// No VM at all.
+    fn empty(root: &'a Root) -> Self {
+        Self { root, flavour: Flavour::default(), zones: Vec::new() }
     }
 
     /// Keeps the VMs whose UUIDs `keep` accepts.
@@ -107,7 +114,8 @@ impl<'a> Inventory<'a> {
         if self.zones.is_empty() {
             return Ok(shared);
         }
-        if wanted.need_sysinfo() {
+        // OmniOS has no sysinfo: what it would say of the machine is left out.
+        if wanted.need_sysinfo() && self.flavour == Flavour::SmartOs {
             shared.sysinfo = sysinfo::read(self.root)?;
         }
         if wanted.need_kstat() {
@@ -165,11 +173,20 @@ impl<'a> Inventory<'a> {
             }
             text => text?,
         };
-        smartos_load::load(&text, &|field| wanted.wants(field)).map_err(|error| Error::Unexpected {
-            what: path.display().to_string(),
-            why: error.to_string(),
-        })
+        let damaged = |why: String| Error::Unexpected { what: path.display().to_string(), why };
+        if self.flavour == Flavour::OmniOs {
+            let mut vm = omnios::load(&text).map_err(|error| damaged(error.to_string()))?;
+            vm.retain(|field, _| wanted.wants(field));
+            return Ok(vm);
+        }
+        smartos_load::load(&text, &|field| wanted.wants(field))
+            .map_err(|error| damaged(error.to_string()))
     }
+}
+
+/// The flavour of the system; SmartOS's where it does not say.
+fn flavour(root: &Root) -> Flavour {
+    platform::released_flavour(root).unwrap_or_default()
 }
 
 /// A zone with its VM's UUID. Zones without one whose name is a UUID have that; others are no VMs.

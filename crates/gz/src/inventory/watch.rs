@@ -100,8 +100,9 @@ impl<'a> Watch<'a> {
     fn list(&self) -> Result<Inventory<'a>> {
         match &self.only {
             None => Inventory::all(self.root),
-            Some(uuid) => Ok(Inventory::one(self.root, uuid)?
-                .unwrap_or(Inventory { root: self.root, zones: Vec::new() })),
+            Some(uuid) => {
+                Ok(Inventory::one(self.root, uuid)?.unwrap_or(Inventory::empty(self.root)))
+            }
         }
     }
 
