@@ -179,34 +179,47 @@ fn needs_permissions(example: &Example) -> bool {
     example.value["env"].get("ORACLE_READONLY").is_some()
 }
 
-fn assert_none(problems: &[String], checked: usize) {
-    assert!(problems.is_empty(), "{} of {checked}:\n{}", problems.len(), problems.join("\n\n"));
+/// Checks all that are chosen, side by side, for most of the time goes into waiting for the disk.
+fn check_all(how: &str, chosen: impl Fn(&Example) -> bool) -> usize {
+    let examples: Vec<Example> = examples()
+        .into_iter()
+        .filter(|example| !needs_permissions(example) && chosen(example))
+        .collect();
+    let problems: Vec<String> = std::thread::scope(|scope| {
+        let check = |examples: &[Example]| {
+            let mut problems = Vec::new();
+            for example in examples {
+                let script = example.text("script").unwrap_or_default();
+                match how {
+                    "argument" => example.check(how, &["-z", "z1", script], &mut problems),
+                    _ => example.check(how, &example.arguments(), &mut problems),
+                }
+            }
+            problems
+        };
+        let threads: Vec<_> =
+            examples.chunks(18).map(|some| scope.spawn(move || check(some))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+    });
+    assert!(
+        problems.is_empty(),
+        "{} of {}:\n{}",
+        problems.len(),
+        examples.len(),
+        problems.join("\n\n")
+    );
+    examples.len()
 }
 
 #[test]
 fn observed_runs() {
-    let (mut problems, mut checked) = (Vec::new(), 0);
-    for example in examples().iter().filter(|example| !needs_permissions(example)) {
-        example.check("file", &example.arguments(), &mut problems);
-        checked += 1;
-    }
-    assert!(checked > 100, "only {checked} examples");
-    assert_none(&problems, checked);
+    assert!(check_all("file", |_| true) > 100);
 }
 
 #[test]
 fn observed_runs_with_the_script_as_an_argument() {
-    let (mut problems, mut checked) = (Vec::new(), 0);
-    for example in examples().iter().filter(|example| !needs_permissions(example)) {
-        if example.value.get("as_argument").is_none()
-            || !example.arguments().contains(&"script.txt")
-        {
-            continue;
-        }
-        let script = example.text("script").expect("a script");
-        example.check("argument", &["-z", "z1", script], &mut problems);
-        checked += 1;
-    }
-    assert!(checked > 50, "only {checked} examples");
-    assert_none(&problems, checked);
+    let is_script = |example: &Example| {
+        example.value.get("as_argument").is_some() && example.arguments().contains(&"script.txt")
+    };
+    assert!(check_all("argument", is_script) > 50);
 }
