@@ -134,28 +134,44 @@ fn wrong_lengths_and_endless_bodies_are_refused() {
     assert_eq!(import(&sim, &beyond).0, 0);
 }
 
-#[test]
-fn a_slow_drip_is_given_up() {
+fn dripping() -> Server {
     let file = good();
     let data = file.clone();
-    let server = server_of(&manifest(&file, json!({})), move |_| Reply {
+    server_of(&manifest(&file, json!({})), move |_| Reply {
         drip: Some(Duration::from_millis(300)),
         ..Reply::bytes(&data)
-    });
-    let sim = Sim::new();
+    })
+}
+
+#[test]
+fn a_slow_drip_is_given_up() {
+    let (sim, server) = (Sim::new(), dripping());
     sim.sources(&[&server.url()]);
     let started = Instant::now();
-    let mut command = sim.command(&["import", UUID]);
-    // Every connection gains a little, so it goes on; whoever waits can end it.
-    let mut child = command.env("IMGADM_STALL_TIMEOUT", "1").spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    let output = sim.command(&["import", UUID]).env("IMGADM_STALL_TIMEOUT", "1").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("error (ETIMEDOUT)") && stderr.contains("is too slow"), "{stderr}");
+    assert!(started.elapsed() < Duration::from_secs(20));
+    left_nothing(&sim);
+}
+
+#[test]
+fn an_interrupt_leaves_nothing() {
+    let (sim, server) = (Sim::new(), dripping());
+    sim.sources(&[&server.url()]);
+    let mut child = sim.command(&["import", UUID]).spawn().unwrap();
+    while server.paths().len() < 2 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let started = Instant::now();
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(child.id().cast_signed()),
         nix::sys::signal::Signal::SIGINT,
     )
     .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(8));
     left_nothing(&sim);
 }
 
@@ -315,4 +331,40 @@ fn a_failed_child_takes_back_the_base_it_brought() {
     let output = sim.imgadm(&["import", child_uuid]);
     assert_eq!(output.status.code(), Some(1));
     left_nothing(&sim);
+}
+
+#[test]
+fn several_images_are_imported_with_what_they_share() {
+    let uuid = |n: u32| format!("1a00000{n}-0000-4000-8000-000000000001");
+    let files: Vec<Vec<u8>> = (1..4).map(|n| stream(1000, "-", &["final"], n)).collect();
+    let manifests: Vec<String> = (1..4)
+        .map(|n| {
+            let mut manifest = manifest(&files[n as usize - 1], json!({"uuid": uuid(n)}));
+            if n > 1 {
+                manifest["origin"] = uuid(1).into();
+            }
+            manifest.to_string()
+        })
+        .collect();
+    let server = Server::new(move |request| {
+        let place = (1..4).find(|n| request.path.contains(&uuid(*n)));
+        match place.map(|n| n as usize - 1) {
+            Some(place) if request.path.ends_with("/file") => Reply::bytes(&files[place]),
+            Some(place) => Reply::json(200, manifests[place].clone()),
+            None => Reply::not_found(),
+        }
+    });
+    let sim = Sim::new();
+    sim.sources(&[&server.url()]);
+    let output = sim.imgadm(&["import", &uuid(2), &uuid(3)]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(sim.datasets().len(), 7);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("Must download and install 3 images"), "{said}");
+    assert_eq!(said.matches("Imported image").count(), 3, "{said}");
+    let asked = server.paths();
+    assert_eq!(
+        asked.iter().filter(|path| **path == format!("/images/{}/file", uuid(1))).count(),
+        1
+    );
 }

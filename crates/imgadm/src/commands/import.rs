@@ -65,36 +65,61 @@ const fn hidden(names: &'static [&'static str]) -> Row {
 }
 
 fn run(app: &App, given: &Given) -> Result<()> {
-    let [argument] = given.arguments.as_slice() else {
+    // Several at once are new; what was a wrong number of arguments and names no images still is.
+    let several = given.arguments.len() > 1 && given.arguments.iter().all(|a| store::is_uuid(a));
+    if given.arguments.len() != 1 && !several {
         return Err(Error::wrong_arguments(&given.arguments));
-    };
+    }
     let pool = pool(given)?;
     let options =
         Options { root: &app.root, pool, zstream: given.has("zstream"), quiet: given.has("quiet") };
-    if foreign::is_file_or_url(argument) {
+    if let [argument] = given.arguments.as_slice()
+        && foreign::is_file_or_url(argument)
+    {
         return import_foreign(app, &options, given, argument);
     }
-    let is_uuid = store::is_uuid(argument);
-    if !is_uuid && Name::parse(argument).is_none() {
-        return Err(Error::usage(format!(
-            "invalid image-id arg: {}",
-            serde_json::Value::from(argument.as_str())
-        )));
+    let mut missing = Vec::new();
+    for argument in &given.arguments {
+        if !is_installed(app, pool, argument)? {
+            missing.push(argument.as_str());
+        }
     }
-    if is_uuid && let Some(there) = store::get(&app.root, pool, argument)? {
-        println!("Image {argument}{} is already installed, skipping", named(&there, ' '));
+    if missing.is_empty() {
         return Ok(());
     }
     let sources = sources(app, given)?;
-    let (source, found) =
-        find(&sources, argument, true)?.ok_or_else(|| Error::active_image_not_found(argument))?;
-    if !is_uuid && let Some(there) = store::get(&app.root, pool, &found.uuid)? {
-        let from = there.source().map(|source| format!(" from {source}")).unwrap_or_default();
-        println!("Image {}{} is already installed{from}", found.uuid, named(&there, '@'));
-        return Ok(());
+    let mut wanted = Vec::new();
+    for argument in missing {
+        let (source, found) = find(&sources, argument, true)?
+            .ok_or_else(|| Error::active_image_not_found(argument))?;
+        // Only now is it known what UUID a name stands for.
+        if !store::is_uuid(argument)
+            && let Some(there) = store::get(&app.root, pool, &found.uuid)?
+        {
+            let from = there.source().map(|source| format!(" from {source}")).unwrap_or_default();
+            println!("Image {}{} is already installed{from}", found.uuid, named(&there, '@'));
+            return Ok(());
+        }
+        wanted.push((source, found));
     }
     handle_interrupts()?;
-    import::import(&options, source, &found)
+    import::import(&options, &wanted)
+}
+
+/// Whether an image named by its UUID is installed, which is told. Fails where the argument names no image at all.
+fn is_installed(app: &App, pool: &str, argument: &str) -> Result<bool> {
+    if !store::is_uuid(argument) {
+        if Name::parse(argument).is_some() {
+            return Ok(false);
+        }
+        let shown = serde_json::Value::from(argument);
+        return Err(Error::usage(format!("invalid image-id arg: {shown}")));
+    }
+    let there = store::get(&app.root, pool, argument)?;
+    if let Some(there) = &there {
+        println!("Image {argument}{} is already installed, skipping", named(there, ' '));
+    }
+    Ok(there.is_some())
 }
 
 /// An image of a disk image or an archive.

@@ -85,7 +85,7 @@ pub fn install(app: &App, pool: &str, manifest: Value, file: &Path, quiet: bool)
         return Err(Error::origin_not_installed(pool, origin));
     }
     let image = checked(uuid, manifest, file)?;
-    let target = Target { root: &app.root, pool, source: None, zstream: false };
+    let target = Target { root: &app.root, pool, zstream: false };
     let bars = Bars::new(std::slice::from_ref(&image), quiet);
     target.install_file(&image, file, &mut Shown(&bars))?;
     bars.finish(0);
@@ -146,6 +146,7 @@ fn checked(uuid: String, manifest: Value, file: &Path) -> Result<Image> {
         size: Some(size),
         checksum: None,
         origin: Arc::new(LocalFile(file.to_owned())),
+        source: None,
     })
 }
 

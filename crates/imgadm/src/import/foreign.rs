@@ -61,7 +61,7 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
         |e: std::io::Error| Error::file_system(format!("cannot read {}: {e}", file.display()));
     let compression = Compression::sniff(&head(&file).map_err(unreadable)?);
     let format = Format::sniff(&unpacked_head(&file, compression).map_err(unreadable)?);
-    let target = Target { root: options.root, pool: options.pool, source: None, zstream: false };
+    let target = Target { root: options.root, pool: options.pool, zstream: false };
     let partial = target.partial(&uuid);
     let (kind, more) = match format {
         Format::ZfsStream => {
@@ -94,6 +94,7 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
         size: None,
         checksum: None,
         origin: Arc::new(LocalFile(file)),
+        source: None,
     };
     target.finish(&image, partial)?;
     println!("Imported image {uuid} ({})", image.label());

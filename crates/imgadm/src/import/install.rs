@@ -19,8 +19,6 @@ use crate::store;
 pub struct Target<'a> {
     pub root: &'a Root,
     pub pool: &'a str,
-    /// What the record names as the image's source.
-    pub source: Option<&'a str>,
     /// The file is a plain ZFS stream of unknown size, whatever the manifest says.
     pub zstream: bool,
 }
@@ -155,7 +153,7 @@ impl Target<'_> {
         // From here on it is two short steps, and both or neither. The record comes first, because it is the dataset
         // that makes an image exist: cut off between the two, there is a record that nobody looks at.
         let _shield = Shield::new();
-        images::write(self.root, self.pool, &image.manifest, self.source)?;
+        images::write(self.root, self.pool, &image.manifest, image.source.as_deref())?;
         if let Err(error) = zfs::rename(self.root, &partial.name, &self.dataset(&image.uuid)) {
             images::delete(self.root, self.pool, &image.uuid)?;
             eprintln!("imgadm: {error}");

@@ -35,56 +35,71 @@ pub struct Options<'a> {
     pub quiet: bool,
 }
 
-/// Imports an image that a source was found to have, and what it is made from.
-pub fn import(options: &Options<'_>, source: &Source, found: &Found) -> Result<()> {
-    match &source.info.channel {
-        Some(channel) => println!(
-            "Importing {} from \"{}\", channel \"{channel}\"",
-            found.title, source.info.url
-        ),
-        None => println!("Importing {} from \"{}\"", found.title, source.info.url),
-    }
-    println!("Gather image {} ancestry", found.uuid);
-    let installed = store::load(options.root)?;
-    let ancestry = source.ancestry(found)?;
-    let mut images = Vec::new();
-    for image in ancestry {
-        if installed.find(options.pool, &image.uuid).is_some() {
-            println!("Image {} already installed", image.uuid);
-        } else {
-            images.push(image);
+/// Imports images that sources were found to have, and what they are made from.
+pub fn import(options: &Options<'_>, wanted: &[(&Source, Found)]) -> Result<()> {
+    for (source, found) in wanted {
+        match &source.info.channel {
+            Some(channel) => println!(
+                "Importing {} from \"{}\", channel \"{channel}\"",
+                found.title, source.info.url
+            ),
+            None => println!("Importing {} from \"{}\"", found.title, source.info.url),
         }
+    }
+    for (_, found) in wanted {
+        println!("Gather image {} ancestry", found.uuid);
+    }
+    let installed = store::load(options.root)?;
+    let mut images: Vec<Image> = Vec::new();
+    for (source, found) in wanted {
+        let mut fresh = Vec::new();
+        for image in source.ancestry(found)? {
+            if images.iter().any(|other| other.uuid == image.uuid) {
+                continue;
+            }
+            if installed.find(options.pool, &image.uuid).is_some() {
+                println!("Image {} already installed", image.uuid);
+            } else {
+                fresh.push(image);
+            }
+        }
+        // Before those it shares with others: an image comes before what it is made from.
+        images.splice(0..0, fresh);
     }
     // Topmost first. Held until the end, whatever it is.
     let _locks = lock::acquire_all(options.root, images.iter().map(|image| image.uuid.as_str()))?;
-    let Some(images) = not_imported_meanwhile(options, images)? else { return Ok(()) };
+    let images = not_imported_meanwhile(options, wanted, images)?;
+    if images.is_empty() {
+        return Ok(());
+    }
     let result = check(options.root, &images)
         .and_then(|()| destroy_leftovers(options, &installed, &images))
-        .and_then(|()| download_and_install(options, &source.info.url, &images));
+        .and_then(|()| download_and_install(options, &images));
     if let Err(error) = &result {
         println!("Aborting ({})", error.message());
     }
     result
 }
 
-/// The images that nobody imported while this import waited for its locks; `None` where it was the wanted one.
-fn not_imported_meanwhile(options: &Options<'_>, images: Vec<Image>) -> Result<Option<Vec<Image>>> {
+/// The images that nobody imported while this import waited for its locks.
+fn not_imported_meanwhile(
+    options: &Options<'_>,
+    wanted: &[(&Source, Found)],
+    images: Vec<Image>,
+) -> Result<Vec<Image>> {
     let mut left = Vec::new();
-    for (place, image) in images.into_iter().enumerate() {
+    for image in images {
         match store::get(options.root, options.pool, &image.uuid)? {
-            Some(there) if place == 0 => {
-                println!(
-                    "Image {} ({}) was imported while waiting on lock",
-                    image.uuid,
-                    crate::sources::label(there.manifest())
-                );
-                return Ok(None);
-            }
+            Some(there) if wanted.iter().any(|(_, found)| found.uuid == image.uuid) => println!(
+                "Image {} ({}) was imported while waiting on lock",
+                image.uuid,
+                crate::sources::label(there.manifest())
+            ),
             Some(_) => {}
             None => left.push(image),
         }
     }
-    Ok(Some(left))
+    Ok(left)
 }
 
 fn check(root: &Root, images: &[Image]) -> Result<()> {
@@ -126,7 +141,7 @@ fn destroy_leftovers(
     Ok(())
 }
 
-fn download_and_install(options: &Options<'_>, source: &str, images: &[Image]) -> Result<()> {
+fn download_and_install(options: &Options<'_>, images: &[Image]) -> Result<()> {
     let plural = if images.len() == 1 { "" } else { "s" };
     let sizes: Option<Vec<u64>> =
         images.iter().map(|image| image.size.filter(|n| *n > 0)).collect();
@@ -137,12 +152,7 @@ fn download_and_install(options: &Options<'_>, source: &str, images: &[Image]) -
         }
         None => println!("Must download and install {} image{plural}", images.len()),
     }
-    let target = Target {
-        root: options.root,
-        pool: options.pool,
-        source: Some(source),
-        zstream: options.zstream,
-    };
+    let target = Target { root: options.root, pool: options.pool, zstream: options.zstream };
     let mut done = Vec::new();
     let result = Work::start(options, &target, images)?.all(&mut done);
     if result.is_err() {

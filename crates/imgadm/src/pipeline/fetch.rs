@@ -79,7 +79,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// How often a download is taken up again without a byte gained.
+/// How often a download is taken up again without anything gained.
 const TRIES: u32 = 4;
 /// Fewer bytes than this within the stall limit, and the connection counts as broken.
 const LEAST_IN_STALL: u64 = 16 << 10;
@@ -130,6 +130,7 @@ impl Run<'_> {
         let mut first = true;
         loop {
             let before = self.position;
+            let mut too_slow = None;
             let ended = self.one_connection(origin, sink, first);
             if self.progress.is_cancelled() {
                 return Err(Error::new("Interrupted", "interrupted"));
@@ -144,11 +145,18 @@ impl Run<'_> {
                     if fruitless + 1 == TRIES && self.position == 0 {
                         return Err(error);
                     }
+                    too_slow = Some(error).filter(|error| error.code() == "ETIMEDOUT");
                 }
             }
             first = false;
-            fruitless = if self.position > before { 0 } else { fruitless + 1 };
+            let gained = self.position - before;
+            // A server that only drips gains something each time, and would for ever.
+            let fruitful = if too_slow.is_some() { gained >= LEAST_IN_STALL } else { gained > 0 };
+            fruitless = if fruitful { 0 } else { fruitless + 1 };
             if fruitless == TRIES {
+                if let Some(error) = too_slow {
+                    return Err(error);
+                }
                 // What came is checked, so that the report says how much and what it was.
                 return Ok(());
             }

@@ -214,6 +214,7 @@ impl DockerImage {
                     repository: self.remote.clone(),
                     digest: digest.clone(),
                 }),
+                source: None,
             });
         }
         Ok(images)

@@ -32,6 +32,8 @@ pub struct Image {
     pub size: Option<u64>,
     pub checksum: Option<Checksum>,
     pub origin: SharedOrigin,
+    /// The URL of the source it comes from, for the record.
+    pub source: Option<String>,
 }
 
 /// What an image's file holds.
@@ -178,13 +180,19 @@ impl Source {
 
     /// The image and all it is made from, topmost first.
     pub fn ancestry(&self, found: &Found) -> Result<Vec<Image>> {
-        match (&self.server, &found.what) {
+        let mut images = match (&self.server, &found.what) {
             (Server::Imgapi(server), FoundWhat::Manifest(manifest)) => {
-                self.imgapi_ancestry(server, &found.uuid, manifest)
+                self.imgapi_ancestry(server, &found.uuid, manifest)?
             }
-            (Server::Docker(server), FoundWhat::Docker(image)) => image.layers(server),
-            _ => Err(Error::internal("an image was looked for in a source of another kind")),
+            (Server::Docker(server), FoundWhat::Docker(image)) => image.layers(server)?,
+            _ => {
+                return Err(Error::internal("an image was looked for in a source of another kind"));
+            }
+        };
+        for image in &mut images {
+            image.source = Some(self.info.url.clone());
         }
+        Ok(images)
     }
 
     fn imgapi_ancestry(
@@ -244,6 +252,7 @@ fn image_of(server: &Arc<Imgapi>, uuid: &str, manifest: Value) -> Result<Image> 
         size,
         checksum,
         origin: Arc::new(ImgapiFile { server: Arc::clone(server), path }),
+        source: None,
         manifest,
     })
 }
