@@ -248,3 +248,20 @@ fn resource_controls_of_a_running_zone_change() {
         .run("prctl", &["-n", "zone.max-lwps", "-x", "-t", "privileged", "-i", "zone", ZONE])
         .ok();
 }
+
+#[test]
+fn an_omnios_zone_has_a_dataset_and_nothing_of_smartos() {
+    let gz = Gz::init(&["--platform", "omnios"]);
+    let script = "create -b\nset zonepath=/rpool/web\nset brand=lipkg\nset ip-type=exclusive\n";
+    let _ = gz.run_with("zonecfg", &["-z", "web"], script.as_bytes()).ok();
+    let _ = gz.run("zoneadm", &["-z", "web", "install"]).ok();
+    assert!(gz.datasets().contains("rpool/web\tfilesystem\t-"));
+    assert!(gz.path("/rpool/web/root").is_dir());
+    assert!(!gz.path("/rpool/web/config").exists());
+    let _ = gz.run("zoneadm", &["-z", "web", "boot"]).ok();
+    let list = gz.run("zoneadm", &["list", "-p"]).ok().text();
+    assert!(list.contains("1:web:running:/rpool/web:"), "{list}");
+    let _ = gz.run("zoneadm", &["-z", "web", "halt"]).ok();
+    let _ = gz.run("zoneadm", &["-z", "web", "uninstall", "-F"]).ok();
+    assert!(!gz.datasets().contains("rpool/web"));
+}

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::ctx::Ctx;
 use crate::getopt::getopt;
-use crate::zones::table;
+use crate::zones::{table, zoneadm};
 
 /// Exit codes of brand scripts (`ZONE_SUBPROC_*`).
 const OK: i32 = 0;
@@ -78,7 +78,7 @@ pub fn install_zone(ctx: &Ctx, brand: &str, install: &Install<'_>) -> Result<i32
 pub fn uninstall_zone(ctx: &Ctx, brand: &str, zonepath: &str) -> Result<i32> {
     let Some(dataset) = dataset_of(ctx, zonepath)? else { return Ok(USAGE) };
     let origin = ctx.zfs_get("origin", &dataset)?;
-    if is_smartos_brand(brand) {
+    if is_smartos_brand(ctx, brand) {
         let cores = cores_of(&dataset);
         if ctx.zfs_get("name", &cores)?.is_some() {
             ctx.zfs_ok(&["destroy", "-rF", &cores])?;
@@ -102,9 +102,10 @@ pub fn uninstall_zone(ctx: &Ctx, brand: &str, zonepath: &str) -> Result<i32> {
     }
 }
 
-/// Brands that SmartOS alone has, with a dataset for cores and a configuration directory.
-pub fn is_smartos_brand(brand: &str) -> bool {
-    matches!(brand, "joyent" | "joyent-minimal" | "builder" | "lx" | "bhyve" | "kvm")
+/// Whether zones of the brand have a dataset for cores and a configuration directory, as SmartOS's have.
+fn is_smartos_brand(ctx: &Ctx, brand: &str) -> bool {
+    zoneadm::is_smartos(ctx)
+        && matches!(brand, "joyent" | "joyent-minimal" | "builder" | "lx" | "bhyve" | "kvm")
 }
 
 fn receiving(ctx: &Ctx, zone: &str) -> Result<bool> {
@@ -116,6 +117,11 @@ fn make_datasets(ctx: &Ctx, brand: &str, install: &Install<'_>) -> Result<i32> {
     let Some(dataset) = dataset_of(ctx, install.zonepath)? else { return Ok(USAGE) };
     let quota = format!("quota={}g", install.quota);
     let exists = ctx.zfs_get("name", &dataset)?.is_some();
+    if !zoneadm::is_smartos(ctx) {
+        // Elsewhere zoneadm makes the dataset, without a quota, and the brand fills it.
+        let made = exists || ctx.zfs_ok(&["create", &dataset])?;
+        return Ok(if made { OK } else { FATAL });
+    }
     if let Some(template) = install.template {
         let parent = dataset.rsplit_once('/').map_or("", |(parent, _)| parent);
         let image = format!("{parent}/{template}");
@@ -150,7 +156,7 @@ fn make_datasets(ctx: &Ctx, brand: &str, install: &Install<'_>) -> Result<i32> {
             return Ok(FATAL);
         }
     }
-    if is_smartos_brand(brand) {
+    if is_smartos_brand(ctx, brand) {
         let cores = cores_of(&dataset);
         let mountpoint = format!("mountpoint={}/cores", install.zonepath);
         if !ctx.zfs_ok(&["create", "-o", CORES_QUOTA, "-o", &mountpoint, &cores])? {
@@ -165,7 +171,7 @@ fn make_directories(ctx: &Ctx, brand: &str, install: &Install<'_>) -> Result<()>
     make_directory(&path, 0o700)?;
     let zone_root = path.join("root");
     make_directory(&zone_root, 0o755)?;
-    if is_smartos_brand(brand) {
+    if is_smartos_brand(ctx, brand) {
         make_directory(&path.join("config"), 0o755)?;
         make_directory(&path.join("cores"), 0o755)?;
         make_directory(&zone_root.join("tmp"), 0o1777)?;
