@@ -118,3 +118,21 @@ fn a_configured_zone_is_found_by_its_uuid() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(bhyve_ctl(root.path(), &["cmdline"], "").status.code(), Some(2));
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bhyve-ctl"))
+        .args(["cmdline", "--xml", "-", "--flavour", "omnios"])
+        .env("ZONEKIT_ROOT", root.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program was built with the test");
+    drop(child.stdout.take());
+    let xml = b"<zone name=\"z\" zonepath=\"/z\" brand=\"bhyve\"/>";
+    child.stdin.take().expect("it is piped").write_all(xml).expect("it reads");
+    let output = child.wait_with_output().expect("it was started");
+    assert!(output.status.success(), "{output:?}");
+}

@@ -73,7 +73,7 @@ pub(super) fn vnc(matches: &ArgMatches) -> anyhow::Result<()> {
     let address: &SocketAddr = matches.get_one("listen").context("no address is given")?;
     let listener =
         TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
-    println!("{}", listener.local_addr()?);
+    super::print(&format!("{}\n", listener.local_addr()?))?;
     let root = host.root().clone();
     let connect = move || gz::hvm::connect(&root, &zone.zonepath, &path).map_err(io::Error::other);
     vnc_proxy::run(&listener, connect, &gz::interrupt::requested).context("cannot take clients")

@@ -59,16 +59,13 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     for conflict in usage::conflicts(&argv) {
         eprintln!("bhyve-ctl: warning: {conflict}");
     }
-    if matches.get_flag("config") {
-        print!("{}", Config::of_arguments(&argv)?.print());
+    super::print(&if matches.get_flag("config") {
+        Config::of_arguments(&argv)?.print()
     } else if matches.get_flag("json") {
-        println!("{}", serde_json::to_string_pretty(&Value::from(argv))?);
+        serde_json::to_string_pretty(&Value::from(argv))? + "\n"
     } else {
-        for argument in argv {
-            println!("{argument}");
-        }
-    }
-    Ok(())
+        argv.join("\n") + "\n"
+    })
 }
 
 /// The arguments of a zone's brand.

@@ -83,8 +83,7 @@ pub(super) fn run(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
 }
 
 fn print_json(value: &Value) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
+    super::print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
 fn list(host: &Host, as_json: bool) -> anyhow::Result<()> {
@@ -104,11 +103,12 @@ fn list(host: &Host, as_json: bool) -> anyhow::Result<()> {
             .collect();
         return print_json(&Value::from(machines));
     }
-    println!("{:<36}  {:<5}  {:<13}  NAME", "UUID", "BRAND", "STATE");
+    let mut text = format!("{:<36}  {:<5}  {:<13}  NAME\n", "UUID", "BRAND", "STATE");
     for zone in machines {
-        println!("{:<36}  {:<5}  {:<13}  {}", zone.uuid, zone.brand, zone.state, zone.name);
+        let (uuid, brand, state, name) = (zone.uuid, zone.brand, zone.state, zone.name);
+        text.push_str(&format!("{uuid:<36}  {brand:<5}  {state:<13}  {name}\n"));
     }
-    Ok(())
+    super::print(&text)
 }
 
 fn status(machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
@@ -119,20 +119,17 @@ fn status(machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let zone = text(&status["state"]).unwrap_or_default();
     match text(&status["guest"]["status"]) {
-        Some(guest) if guest != zone => println!("{zone} ({guest})"),
-        _ => println!("{zone}"),
+        Some(guest) if guest != zone => super::print(&format!("{zone} ({guest})\n")),
+        _ => super::print(&format!("{zone}\n")),
     }
-    Ok(())
 }
 
 fn stats(machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
     let stats = machine.stats()?;
     match stats.as_object() {
         Some(counters) if !as_json => {
-            for (name, value) in counters {
-                println!("{name}: {value}");
-            }
-            Ok(())
+            let lines = counters.iter().map(|(name, value)| format!("{name}: {value}\n"));
+            super::print(&lines.collect::<String>())
         }
         _ => print_json(&stats),
     }
@@ -158,14 +155,15 @@ fn devices(host: &Host, machine: &Machine<'_>, as_json: bool) -> anyhow::Result<
             .collect();
         return print_json(&Value::from(slots));
     }
-    println!("{:<8}  {:<16}  CONFIG", "SLOT", "DEVICE");
+    let mut text = format!("{:<8}  {:<16}  CONFIG\n", "SLOT", "DEVICE");
     for slot in slots {
         let (bus, device, function) = slot.address;
         let address = format!("{bus}:{device}:{function}");
         let config = slot.config.map(without_password).unwrap_or_default();
-        println!("{address:<8}  {:<16}  {config}", slot.device);
+        let line = format!("{address:<8}  {:<16}  {config}", slot.device);
+        text.push_str(&format!("{}\n", line.trim_end()));
     }
-    Ok(())
+    super::print(&text)
 }
 
 /// A configuration without the VNC password, which ends it.

@@ -8,8 +8,10 @@ mod metadata;
 mod seed;
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Exit status of wrong usage.
@@ -57,6 +59,15 @@ fn program() -> Command {
         .subcommands(attach::commands())
         .subcommand(metadata::command())
         .subcommand(seed::command())
+}
+
+/// Prints text on standard output. A reader that has gone, as `head` does, has had enough: that is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to standard output"),
+    }
 }
 
 /// The argument that names a virtual machine.
