@@ -4,5 +4,4 @@ pub mod bhyve;
 pub mod environment;
 pub mod kvm;
 pub mod pci_slot;
-pub mod slots;
 pub mod vm;

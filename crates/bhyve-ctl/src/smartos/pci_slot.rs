@@ -26,22 +26,6 @@ impl PciSlot {
         Some(Self { bus: u8::try_from(bus).ok()?, device, function })
     }
 
-    /// Reads an address as vmadm does: decimal numbers and nothing else.
-    pub fn parse(text: &str) -> Option<Self> {
-        let number = |part: &str| {
-            let digits = part.strip_prefix(['+', '-']).unwrap_or(part);
-            let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-            if is_number { part.parse::<i64>().ok() } else { None }
-        };
-        let parts: Vec<&str> = text.split(':').collect();
-        match parts[..] {
-            [device] => Self::new(0, number(device)?, 0),
-            [device, function] => Self::new(0, number(device)?, number(function)?),
-            [bus, device, function] => Self::new(number(bus)?, number(device)?, number(function)?),
-            _ => None,
-        }
-    }
-
     /// Reads an address as the brand does, with C's `sscanf`: blanks before a number, a sign and, in the shorter
     /// forms, anything after the numbers are let pass.
     ///
@@ -92,17 +76,6 @@ fn scan_unsigned(text: &str) -> Option<(u32, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn vmadm_reads_decimal_numbers_only() {
-        let slot = |bus, device, function| Some(PciSlot { bus, device, function });
-        assert_eq!(PciSlot::parse("0:4:1"), slot(0, 4, 1));
-        assert_eq!(PciSlot::parse("04:1"), slot(0, 4, 1));
-        assert_eq!(PciSlot::parse("31"), slot(0, 31, 0));
-        for text in ["", " 4", "4:", "x", "0:32:0", "256:0:0", "0:4:8", "1:2:3:4", "4x", "-1"] {
-            assert_eq!(PciSlot::parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn the_brand_reads_as_c_does() {
