@@ -54,7 +54,7 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
 
     let mut plan = Plan::new("create", &uuid, OnFailure::Undo);
     if brand.vm_type().is_hvm() {
-        volumes(&mut plan.steps, &mut payload, brand, &dataset, &pool, facts);
+        volumes(&mut plan.steps, &mut payload, brand, &dataset, &pool, facts)?;
     }
     let boots = flag(&payload, "autoboot");
     let expiry = facts.now_ms + provision_limit(&payload, brand);
@@ -116,7 +116,7 @@ fn volumes(
     dataset: &str,
     pool: &str,
     facts: &Facts,
-) {
+) -> Result<(), String> {
     let uuid = text(payload, "uuid").to_owned();
     if brand == Brand::Bhyve {
         steps.push(Step::CreateFilesystem { dataset: dataset.to_owned(), properties: vec![] });
@@ -128,7 +128,7 @@ fn volumes(
     };
     // A bhyve VM's volumes lie below its dataset, a KVM one's beside it.
     let name = if brand == Brand::Bhyve { text(payload, "zonename").to_owned() } else { uuid };
-    let added = disks::add(payload, brand.as_str(), &name, pool, BTreeSet::new(), pools);
+    let added = disks::add(payload, brand.as_str(), &name, pool, BTreeSet::new(), pools)?;
     steps.extend(added);
     if brand == Brand::Bhyve {
         steps.push(Step::ReserveBhyveSpace {
@@ -139,6 +139,7 @@ fn volumes(
         });
         disks::note_cloud_init(payload);
     }
+    Ok(())
 }
 
 /// The file in a new root that is there until it has set itself up.

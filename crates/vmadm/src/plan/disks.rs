@@ -29,11 +29,16 @@ pub(super) fn add(
     default_pool: &str,
     mut used: BTreeSet<u64>,
     pools: Pools<'_>,
-) -> Vec<Step> {
+) -> Result<Vec<Step>, String> {
     let mut steps = Vec::new();
     let disks = payload.get_mut("add_disks").and_then(Value::as_array_mut).into_iter().flatten();
     for disk in disks.filter_map(Value::as_object_mut) {
         if text(disk, "media") == "cdrom" || disk.get("nocreate").is_some_and(is_set) {
+            if text(disk, "path").is_empty() {
+                return Err(
+                    "disks.*.path: missing for a disk that is not made for the VM".to_owned()
+                );
+            }
             continue;
         }
         let mut number = 0;
@@ -49,7 +54,7 @@ pub(super) fn add(
         create(disk, &pool, &volume, pools, &mut steps);
         disk.insert("path".to_owned(), format!("/dev/zvol/rdsk/{volume}").into());
     }
-    steps
+    Ok(steps)
 }
 
 fn is_set(value: &Value) -> bool {

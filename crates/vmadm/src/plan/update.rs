@@ -71,7 +71,8 @@ pub fn questions(vm: &Object, payload: &Object) -> Vec<Question> {
         });
     }
     let mut named = payload.clone();
-    let steps = add_disks(vm, &mut named, Brand::Bhyve, &Facts::default());
+    // A payload that cannot be planned has no questions; planning says why.
+    let steps = add_disks(vm, &mut named, Brand::Bhyve, &Facts::default()).unwrap_or_default();
     let volumes = steps.iter().filter_map(|step| match step {
         Step::CreateVolume { dataset, .. } | Step::CloneDataset { dataset, .. } => Some(dataset),
         _ => None,
@@ -126,7 +127,7 @@ pub fn plan(vm: &Object, mut payload: Object, brand: Brand, facts: &Facts) -> Re
         flexible: flexible.and_then(Value::as_u64).is_some_and(|size| size > 0),
         facts,
     };
-    for step in add_disks(vm, &mut payload, brand, facts) {
+    for step in add_disks(vm, &mut payload, brand, facts)? {
         let volume = match &step {
             Step::CreateVolume { dataset, .. } | Step::CloneDataset { dataset, .. } => {
                 Some(dataset.clone())
@@ -230,9 +231,14 @@ impl Room<'_> {
     }
 }
 
-fn add_disks(vm: &Object, payload: &mut Object, brand: Brand, facts: &Facts) -> Vec<Step> {
+fn add_disks(
+    vm: &Object,
+    payload: &mut Object,
+    brand: Brand,
+    facts: &Facts,
+) -> Result<Vec<Step>, String> {
     if !brand.vm_type().is_hvm() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let used = objects(vm, "disks").filter_map(|disk| disks::number(text(disk, "path"))).collect();
     let pools = disks::Pools {
