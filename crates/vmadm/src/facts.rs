@@ -129,6 +129,7 @@ pub fn for_create(root: &Root, payload: &Payload, hvm: bool) -> Result<create::F
     let mut facts = create::Facts {
         now_ms: now_ms(),
         volume_uuids: volume_uuids(payload),
+        provision_limit_ms: provision_limit_ms(),
         ..Default::default()
     };
     let target = format!("{pool}/{zonename}");
@@ -185,6 +186,14 @@ pub fn for_create(root: &Root, payload: &Payload, hvm: bool) -> Result<create::F
     Ok(facts)
 }
 
+/// Environment variable that says how many seconds a new VM may take to set itself up.
+const PROVISION_TIMEOUT: &str = "ZONEKIT_PROVISION_TIMEOUT";
+
+fn provision_limit_ms() -> Option<u64> {
+    let seconds: u64 = std::env::var(PROVISION_TIMEOUT).ok()?.parse().ok()?;
+    Some(seconds.saturating_mul(1000))
+}
+
 fn volume_uuids(payload: &Payload) -> Vec<String> {
     use manifest::Fields as _;
     payload
@@ -204,12 +213,16 @@ fn check_bhyve(sysinfo: &Object) -> Result<(), Failure> {
 
 /// Those of `names` (datasets and snapshots) that exist, in one run of zfs.
 fn existing(root: &Root, names: &[String]) -> Result<BTreeSet<String>, Failure> {
-    let output = zfs::tool(root)
-        .args(["list", "-H", "-p", "-o", "name", "-t", "all"])
-        .args(names)
-        .output()?;
-    // A missing one makes zfs fail after it has listed the others.
-    Ok(output.text().lines().map(str::to_owned).collect())
+    let tool = zfs::tool(root).args(["list", "-H", "-p", "-o", "name", "-t", "all"]).args(names);
+    let command = tool.display();
+    let output = tool.output()?;
+    // One that does not exist makes zfs fail, after it has listed the others.
+    let stderr = output.error_text();
+    let absent = |line: &str| line.contains("does not exist");
+    if output.success() || (!stderr.is_empty() && stderr.lines().all(absent)) {
+        return Ok(output.text().lines().map(str::to_owned).collect());
+    }
+    Err(gz::Error::Failed { command, status: output.status, stderr }.into())
 }
 
 /// The block size for blank volumes of a pool: larger where all its disks have 4 KiB sectors and are in a RAID-Z, which

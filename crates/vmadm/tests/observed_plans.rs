@@ -198,10 +198,8 @@ fn compare(case: &Case, run: &Run, plan: Result<Plan, String>) -> Result<(), Str
                 return Ok(());
             }
             let only = |a: &[String], b: &[String], sign: char| {
-                a.iter()
-                    .filter(|line| !b.contains(line))
-                    .map(|line| format!("\n  {sign} {line}"))
-                    .collect::<String>()
+                let lines = a.iter().filter(|line| !b.contains(line));
+                lines.fold(String::new(), |all, line| format!("{all}\n  {sign} {line}"))
             };
             Err(format!(
                 "{}: {}{}{}",
@@ -214,7 +212,9 @@ fn compare(case: &Case, run: &Run, plan: Result<Plan, String>) -> Result<(), Str
         (true, Err(message)) => Err(format!("{}: refused: {message}", case.name)),
         (false, Err(message)) => {
             let crash = run.stderr.starts_with("Uncaught ");
-            if crash || normal(&[message.clone()]) == normal(&[run.stderr.trim().to_owned()]) {
+            if crash
+                || normal(std::slice::from_ref(&message)) == normal(&[run.stderr.trim().to_owned()])
+            {
                 return Ok(());
             }
             Err(format!("{}:\n  - {}\n  + {message}", case.name, run.stderr.trim()))
@@ -233,7 +233,7 @@ fn check(outcomes: impl Iterator<Item = (String, Result<(), String>)>) {
         match outcome {
             Err(difference) if !OTHERWISE.contains(&name.as_str()) => failed.push(difference),
             Ok(()) if OTHERWISE.contains(&name.as_str()) => {
-                failed.push(format!("{name}: goes the observed way"))
+                failed.push(format!("{name}: goes the observed way"));
             }
             _ => {}
         }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::lang::MAX_QUOTED;
+
 /// A value that the zonecfg language has no way to write down.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{property}: zonecfg cannot store {character}")]
@@ -30,6 +32,10 @@ pub(super) fn token<'a>(property: &str, value: &'a str) -> Result<Cow<'a, str>, 
 }
 
 fn check(property: &str, value: &str) -> Result<(), Unmappable> {
+    if value.len() > MAX_QUOTED {
+        let character = format!("more than {MAX_QUOTED} bytes");
+        return Err(Unmappable { property: property.to_owned(), character });
+    }
     let Some(bad) = value.chars().find(|&c| c == '"' || c.is_control()) else { return Ok(()) };
     let character = match bad {
         '"' => "a double quote".to_owned(),

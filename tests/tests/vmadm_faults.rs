@@ -1,0 +1,268 @@
+//! Creates and deletions that fail, are interrupted or killed at every tool run: the system is as before, or as wanted.
+
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use e2e::{Gz, Run};
+use serde_json::{Value, json};
+
+const UUID: &str = "a0000001-0000-4000-8000-000000000001";
+
+/// More tool runs than any command here has.
+const MOST_CALLS: usize = 60;
+
+fn joyent() -> Value {
+    json!({
+        "uuid": UUID, "brand": "joyent", "image_uuid": "01b2c898-945f-11e1-a523-af1afbe22822", "alias": "j1",
+        "max_physical_memory": 256, "quota": 5, "delegate_dataset": true, "zfs_root_recsize": 8192,
+        "customer_metadata": {"k": "v"}, "filesystems": [
+            {"source": "create-volume", "target": "/data", "type": "lofs"}],
+        "nics": [{"nic_tag": "admin", "ips": ["10.88.88.51/24"], "gateways": ["10.88.88.2"]}]
+    })
+}
+
+fn bhyve() -> Value {
+    json!({
+        "uuid": UUID, "brand": "bhyve", "alias": "b1", "ram": 512, "vcpus": 1, "bootrom": "uefi", "quota": 1,
+        "disks": [
+            {"boot": true, "model": "virtio", "image_uuid": "d42a37b1-3a3b-4a3f-9a2c-3b3c3e3f4a4b"},
+            {"model": "virtio", "size": 64}],
+        "nics": [{"nic_tag": "admin", "ips": ["dhcp"], "model": "virtio"}]
+    })
+}
+
+fn kvm() -> Value {
+    json!({
+        "uuid": UUID, "brand": "kvm", "alias": "k1", "ram": 512, "vcpus": 1, "autoboot": false,
+        "disks": [{"boot": true, "model": "virtio", "image_uuid": "9dd7f770-59b3-11e0-b2d8-bf6b1d3d9f2a"}],
+        "nics": []
+    })
+}
+
+/// Runs `attempt` with a fault at its first tool run, its second and so on until none is left to strike.
+fn at_every_call(
+    action: &str,
+    mut attempt: impl FnMut(&mut Gz) -> Run,
+    mut after: impl FnMut(&mut Gz, usize, Run),
+) {
+    for call in 1..=MOST_CALLS {
+        let mut gz = Gz::new();
+        let run = {
+            gz.set("GZSIM_FAULT", &format!("*:{call}={action}"));
+            let run = attempt(&mut gz);
+            gz.unset("GZSIM_FAULT");
+            run
+        };
+        if run.exit == Some(0) {
+            assert!(call > 5, "the fault did not strike at call {call}: {}", run.stderr);
+            return;
+        }
+        after(&mut gz, call, run);
+    }
+    panic!("no end after {MOST_CALLS} calls");
+}
+
+fn create_fails_whole(payload: &Value) {
+    let before = Gz::new().snapshot();
+    at_every_call(
+        "exit 1 boom",
+        |gz| gz.create(payload),
+        |gz, call, run| {
+            assert_eq!(run.exit, Some(1), "call {call}: {}", run.stderr);
+            assert!(run.stderr.contains("boom"), "call {call}: {}", run.stderr);
+            assert_unchanged(gz, &before, &format!("call {call}: {}", run.stderr));
+        },
+    );
+}
+
+/// Checks that everything is as `before`, showing what is not.
+fn assert_unchanged(gz: &Gz, before: &str, when: &str) {
+    let (before, after) = (normal(gz, before), normal(gz, &gz.snapshot()));
+    if before != after {
+        let only = |a: &str, b: &str, sign: char| -> String {
+            let b: Vec<&str> = b.lines().collect();
+            let lines = a.lines().filter(|line| !b.contains(line));
+            lines.fold(String::new(), |all, line| format!("{all}\n{sign} {line}"))
+        };
+        panic!("{when}:{}{}", only(&before, &after, '-'), only(&after, &before, '+'));
+    }
+}
+
+/// Every root has a path of its own; the number of zones ever made, which is a file's only line, never goes back.
+fn normal(gz: &Gz, snapshot: &str) -> String {
+    let kept = |line: &&str| !line.starts_with("== /") && line.parse::<u64>().is_err();
+    let lines: Vec<&str> = snapshot.lines().filter(kept).collect();
+    lines.join("\n").replace(&gz.root().display().to_string(), "")
+}
+
+#[test]
+fn a_failed_create_of_a_zone_leaves_nothing() {
+    create_fails_whole(&joyent());
+}
+
+#[test]
+fn a_failed_create_of_a_bhyve_vm_leaves_nothing() {
+    create_fails_whole(&bhyve());
+}
+
+#[test]
+fn a_failed_create_of_a_kvm_vm_leaves_nothing() {
+    create_fails_whole(&kvm());
+}
+
+#[test]
+fn a_killed_create_is_undone_by_recover() {
+    let before = Gz::new().snapshot();
+    for action in ["kill caller", "after kill caller"] {
+        at_every_call(
+            action,
+            |gz| gz.create(&kvm()),
+            |gz, call, run| {
+                assert_eq!(run.exit, None, "call {call}: {}", run.stderr);
+                let _ = gz.vmadm(&["recover"]).ok();
+                assert_unchanged(gz, &before, &format!("{action} at call {call}"));
+                let _ = gz.vmadm(&["recover"]).ok();
+            },
+        );
+    }
+}
+
+#[test]
+fn the_next_command_on_the_vm_undoes_a_killed_create_too() {
+    let mut gz = Gz::new();
+    gz.set("GZSIM_FAULT", "zoneadm install:1=after kill caller");
+    assert_eq!(gz.create(&joyent()).exit, None);
+    gz.unset("GZSIM_FAULT");
+    let run = gz.create(&joyent()).ok();
+    assert!(run.stderr.contains("undid an interrupted create"), "{}", run.stderr);
+    assert_eq!(
+        gz.vmadm(&["list", "-H", "-p", "-o", "uuid,state"]).ok().text(),
+        format!("{UUID}:running\n")
+    );
+}
+
+#[test]
+fn a_failed_or_killed_delete_is_finished() {
+    let before = Gz::new().snapshot();
+    for action in ["exit 1 boom", "kill caller"] {
+        at_every_call(
+            action,
+            |gz| {
+                // The fault is for the deletion.
+                let fault = gz_fault(gz);
+                gz.unset("GZSIM_FAULT");
+                let _ = gz.create(&kvm()).ok();
+                gz.set("GZSIM_FAULT", &fault);
+                gz.vmadm(&["delete", UUID])
+            },
+            |gz, call, _| {
+                let _ = gz.vmadm(&["recover"]).ok();
+                if gz.vmadm(&["get", UUID]).exit == Some(0) {
+                    let _ = gz.vmadm(&["delete", UUID]).ok();
+                }
+                assert_unchanged(gz, &before, &format!("{action} at call {call}"));
+            },
+        );
+    }
+}
+
+fn gz_fault(gz: &Gz) -> String {
+    let command = gz.command("vmadm", &[]);
+    command
+        .get_envs()
+        .find(|(name, _)| *name == "GZSIM_FAULT")
+        .and_then(|(_, value)| Some(value?.to_string_lossy().into_owned()))
+        .expect("a fault is set")
+}
+
+#[test]
+fn a_kept_failure_can_be_started_or_deleted() {
+    let mut gz = Gz::new();
+    gz.set("GZSIM_FAULT", "zoneadm boot:1=exit 1 boom");
+    let payload = joyent().to_string();
+    let run = gz.run_with("vmadm", &["create", "--keep-failed"], payload.as_bytes()).failed();
+    gz.unset("GZSIM_FAULT");
+    assert!(run.stderr.contains("boom"), "{}", run.stderr);
+    let _ = gz.vmadm(&["start", UUID]).ok();
+    let _ = gz.vmadm(&["delete", UUID]).ok();
+    gz.set("GZSIM_FAULT", "zoneadm install:1=exit 1 boom");
+    let _ = gz.run_with("vmadm", &["create", "--keep-failed"], payload.as_bytes()).failed();
+    gz.unset("GZSIM_FAULT");
+    let _ = gz.vmadm(&["delete", UUID]).ok();
+    assert_eq!(gz.vmadm(&["list", "-H"]).ok().text(), "");
+}
+
+fn spawn(gz: &Gz, arguments: &[&str], stdin: &str) -> Child {
+    let mut child = gz
+        .command("vmadm", arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("vmadm can be run");
+    let mut input = child.stdin.take().expect("stdin is a pipe");
+    input.write_all(stdin.as_bytes()).expect("vmadm reads its payload");
+    child
+}
+
+#[test]
+fn control_c_during_create_leaves_nothing() {
+    for word in ["zoneadm install", "zonecfg -z", "zoneadm boot"] {
+        let mut gz = Gz::new();
+        let before = gz.snapshot();
+        gz.set("GZSIM_FAULT", &format!("{word}:1=delay 60s"));
+        let child = spawn(&gz, &["create"], &joyent().to_string());
+        // The tool that is delayed is a child of vmadm's: it is there when the fault strikes.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !has_children(child.id(), word) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        assert!(interrupted.is_ok_and(|status| status.success()));
+        let output = child.wait_with_output().expect("vmadm ends");
+        gz.unset("GZSIM_FAULT");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{word}: {stderr}");
+        assert!(stderr.contains("interrupted"), "{word}: {stderr}");
+        assert_unchanged(&gz, &before, &format!("{word}: {stderr}"));
+    }
+}
+
+/// Whether a child of the process runs the tool.
+fn has_children(pid: u32, word: &str) -> bool {
+    let tool = word.split(' ').next().unwrap_or_default();
+    let output = Command::new("ps").args(["-o", "args=", "--ppid", &pid.to_string()]).output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(tool))
+}
+
+#[test]
+fn two_creates_of_one_vm_make_one() {
+    let gz = Gz::new();
+    let payload = joyent().to_string();
+    let both = [spawn(&gz, &["create"], &payload), spawn(&gz, &["create"], &payload)];
+    let mut exits: Vec<Option<i32>> = both
+        .into_iter()
+        .map(|child| child.wait_with_output().expect("vmadm ends").status.code())
+        .collect();
+    exits.sort_unstable();
+    assert_eq!(exits, [Some(0), Some(1)]);
+    assert_eq!(
+        gz.vmadm(&["list", "-H", "-p", "-o", "uuid,state"]).ok().text(),
+        format!("{UUID}:running\n")
+    );
+}
+
+#[test]
+fn a_vm_that_never_gets_ready_is_stopped_and_marked() {
+    let mut gz = Gz::new();
+    gz.set("GZSIM_PROVISION_DELAY", "never");
+    gz.set("ZONEKIT_PROVISION_TIMEOUT", "2");
+    let run = gz.create(&joyent()).failed();
+    assert!(run.stderr.contains("timed out waiting for /var/svc/provisioning"), "{}", run.stderr);
+    let vm = gz.vmadm(&["get", UUID]).ok().json();
+    assert_eq!((&vm["state"], &vm["zone_state"]), (&json!("failed"), &json!("installed")));
+    let _ = gz.vmadm(&["start", UUID]).ok();
+    let _ = gz.vmadm(&["delete", UUID]).ok();
+}
