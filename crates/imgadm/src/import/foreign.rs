@@ -175,7 +175,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 /// Makes a volume and writes a disk into it; its size in bytes, whole MiB.
 fn copy_disk(options: &Options<'_>, path: &Path, format: Format, dataset: &str) -> Result<u64> {
     const SECTOR: u64 = 512;
-    let disk = Disk::open(path, format)?;
+    let mut disk = Disk::open(path, format)?;
     let size = disk.size();
     if size == 0 || (format == Format::Raw && size % SECTOR != 0) {
         return Err(Error::not_supported(format!(
