@@ -38,7 +38,6 @@ fn replace(root: &Root, uuid: &str, payload: &Value) -> Result<(), Failure> {
     if vm.get("zone_state").is_none_or(|state| state != "installed") {
         let plan = stop::plan(&vm, brand, None).map_err(Failure::new)?;
         change::execute(root, &plan)?;
-        change::execute(root, &stop::stay_down(&vm, brand))?;
     }
     let plans = reprovision::plan(&vm, brand, &image, &facts).map_err(Failure::new)?;
     change::execute(root, &plans.replace)?;

@@ -34,7 +34,6 @@ fn run(mut call: Call) -> Outcome {
     if text("state") != "stopped" {
         let plan = stop::plan(&vm, brand, None).map_err(Failure::new)?;
         change::execute(root, &plan)?;
-        change::execute(root, &stop::stay_down(&vm, brand))?;
     }
     for name in LEFTOVERS {
         gz::files::remove(&root.path(text("zonepath")).join(name))?;

@@ -1,0 +1,145 @@
+//! Reading VMs, watching them, their snapshots, and moving them between systems.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use e2e::Gz;
+use serde_json::{Value, json};
+
+const IMAGE: &str = "01b2c898-945f-11e1-a523-af1afbe22822";
+const LX_IMAGE: &str = "5917ca96-c888-11e5-8da0-e785a1ad1185";
+const DISK_IMAGE: &str = "9dd7f770-59b3-11e0-b2d8-bf6b1d3d9f2a";
+const UUID: &str = "a0000001-0000-4000-8000-000000000001";
+
+fn zone() -> Value {
+    json!({"uuid": UUID, "brand": "joyent", "image_uuid": IMAGE, "alias": "z", "quota": 10,
+        "max_physical_memory": 256, "delegate_dataset": true, "autoboot": false,
+        "tags": {"role": "db"}, "customer_metadata": {"k": "v"}})
+}
+
+/// Two systems with the same images: a VM's datasets are sent as what differs from its image.
+fn twins() -> (Gz, Gz) {
+    let (here, there) = (Gz::new(), Gz::new());
+    let from = here.root().join(".");
+    let copied = Command::new("cp").arg("-a").arg(from).arg(there.root()).status();
+    assert!(copied.expect("cp can be run").success());
+    (here, there)
+}
+
+#[test]
+fn send_and_receive_move_a_vm_whole() {
+    let (here, there) = twins();
+    let _ = here.create(&zone()).ok();
+    let sent = here.vmadm(&["send", UUID]).ok().stdout;
+    let _ = there.run_with("vmadm", &["receive"], &sent).ok();
+    let get = |gz: &Gz| gz.vmadm(&["get", UUID]).ok().json();
+    let (before, after) = (get(&here), get(&there));
+    for property in ["alias", "tags", "customer_metadata", "quota", "datasets", "zfs_filesystem"] {
+        assert_eq!(before[property], after[property], "{property}");
+    }
+    assert_eq!(after["state"], "stopped");
+    let _ = there.vmadm(&["start", UUID]).ok();
+}
+
+#[test]
+fn a_vm_with_a_disk_of_its_own_dataset_arrives_with_it() {
+    let (here, there) = twins();
+    let _ = here
+        .create(&json!({"uuid": UUID, "brand": "kvm", "ram": 512, "vcpus": 1, "autoboot": false,
+        "disks": [{"boot": true, "model": "virtio", "image_uuid": DISK_IMAGE}]}))
+        .ok();
+    let sent = here.vmadm(&["send", UUID]).ok().stdout;
+    let _ = there.run_with("vmadm", &["receive"], &sent).ok();
+    let disk = &there.vmadm(&["get", UUID]).ok().json()["disks"][0];
+    assert_eq!(disk["size"], 10240);
+    assert_eq!(disk["missing"], Value::Null);
+}
+
+#[test]
+fn an_interrupted_stream_leaves_the_receiver_as_it_was() {
+    let (here, there) = twins();
+    let _ = here.create(&zone()).ok();
+    let sent = here.vmadm(&["send", UUID]).ok().stdout;
+    let (datasets, index) = (there.datasets(), there.file("/etc/zones/index"));
+    for length in [100, sent.len() / 2, sent.len() - 100] {
+        let _ = there.run_with("vmadm", &["receive"], &sent[..length]).failed();
+        assert_eq!(there.datasets(), datasets, "{length} bytes");
+        assert_eq!(there.file("/etc/zones/index"), index, "{length} bytes");
+    }
+    let _ = there.run_with("vmadm", &["receive"], &sent).ok();
+}
+
+#[test]
+fn snapshots_come_are_rolled_back_and_go() {
+    let gz = Gz::new();
+    let _ = gz
+        .create(&json!({"uuid": UUID, "brand": "lx", "image_uuid": LX_IMAGE, "quota": 10,
+        "kernel_version": "3.13.0", "max_physical_memory": 256, "autoboot": false}))
+        .ok();
+    let _ = gz.vmadm(&["create-snapshot", UUID, "s1"]).ok();
+    let _ = gz.vmadm(&["create-snapshot", UUID, "s1"]).failed();
+    let names = || {
+        let vm = gz.vmadm(&["get", UUID]).ok().json();
+        let names = vm["snapshots"].as_array().unwrap().iter();
+        names.map(|s| s["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["s1"]);
+    let _ = gz.vmadm(&["rollback-snapshot", UUID, "s1"]).ok();
+    let state = gz.vmadm(&["list", "-p", "-o", "state"]).ok().text();
+    assert_eq!(state, "stopped\n", "what was stopped stays stopped");
+    let _ = gz.vmadm(&["delete-snapshot", UUID, "s1"]).ok();
+    assert!(names().is_empty());
+}
+
+#[test]
+fn a_reprovisioned_zone_keeps_its_data_and_configuration() {
+    let gz = Gz::new();
+    let _ = gz.create(&zone()).ok();
+    let payload = json!({"image_uuid": IMAGE}).to_string();
+    let _ = gz.run_with("vmadm", &["reprovision", UUID], payload.as_bytes()).ok();
+    let vm = gz.vmadm(&["get", UUID]).ok().json();
+    assert_eq!(vm["tags"]["role"], "db");
+    assert_eq!(vm["datasets"][0], format!("zones/{UUID}/data"));
+    assert_eq!(vm["state"], "running");
+    assert!(!gz.datasets().contains("reprovisioning"));
+}
+
+#[test]
+fn events_tell_of_changes_that_others_make_within_a_second() {
+    let gz = Gz::new();
+    let _ = gz.create(&zone()).ok();
+    let mut events = gz
+        .command("vmadm", &["events", "-j", "-r"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("vmadm can be run");
+    let output = BufReader::new(events.stdout.take().expect("stdout is a pipe"));
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            let event: Value = serde_json::from_str(&line).expect("an event is JSON");
+            if tell.send(event).is_err() {
+                break;
+            }
+        }
+    });
+    let patience = Duration::from_secs(30);
+    let ready = told.recv_timeout(patience).expect("a ready event");
+    assert_eq!(ready["type"], "ready");
+    assert_eq!(ready["vms"][UUID]["alias"], "z");
+    let begun = Instant::now();
+    let _ = gz.run("zonecfg", &["-z", UUID, "set autoboot=true"]).ok();
+    let event = told.recv_timeout(patience).expect("a modify event");
+    assert_eq!(event["type"], "modify");
+    assert_eq!(event["uuid"], UUID);
+    // Generous: the machine that tests run on may be busy.
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    let _ = gz.vmadm(&["delete", UUID]).ok();
+    let deleted = std::iter::from_fn(|| told.recv_timeout(patience).ok());
+    assert!(deleted.into_iter().any(|event| event["type"] == "delete"));
+    events.kill().expect("it runs");
+    events.wait().expect("it was started");
+}
