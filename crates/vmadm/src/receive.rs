@@ -69,7 +69,7 @@ fn read_vm() -> Result<Object, Failure> {
         .filter(|header| header.name == bundle::JSON)
         .ok_or_else(|| Failure::new("unable to find JSON in stdin."))?;
     let chunk = bundle::read_chunk(&mut input, &header)?;
-    match crate::cli::payload::parse(&chunk)? {
+    match crate::cli::payload::parse(&chunk, "the received stream")? {
         Value::Object(vm) => Ok(vm),
         _ => Err(Failure::new("unable to receive JSON")),
     }

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 
+use manifest::json;
 use serde_json::Value;
-use serde_json::error::Category;
 
 use super::{Call, Failure};
 use crate::cli::options::Syntax;
@@ -15,8 +15,13 @@ pub const SYNTAX: Syntax = Syntax { types: &[], shorts: &[("f", &["--file"])] };
 /// Reads the payload from the file that `-f` names (`-`: standard input), else from standard input. `refusal` is the
 /// usage error for a terminal there, which would wait for ever.
 pub fn read(call: &Call, refusal: &str) -> Result<Value, Failure> {
+    let mut origin = "standard input".to_owned();
     let text = match call.options.text("file") {
-        Some(name) if name != "-" => read_file(&name)?,
+        Some(name) if name != "-" => {
+            let text = read_file(&name)?;
+            origin = name;
+            text
+        }
         _ if io::stdin().is_terminal() => return Err(Failure::usage(refusal)),
         _ => {
             let mut text = Vec::new();
@@ -24,7 +29,7 @@ pub fn read(call: &Call, refusal: &str) -> Result<Value, Failure> {
             text
         }
     };
-    parse(&text)
+    parse(&text, &origin)
 }
 
 fn read_file(name: &str) -> Result<Vec<u8>, Failure> {
@@ -38,16 +43,15 @@ fn read_file(name: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// The JSON text as a value. Errors name line and column.
-pub fn parse(text: &[u8]) -> Result<Value, Failure> {
-    serde_json::from_slice(text).map_err(|error| {
-        let what = match error.classify() {
-            // Observed wording; the end needs no line and column.
-            Category::Eof => "Unexpected end of input".to_owned(),
-            _ => error.to_string(),
-        };
-        Failure::new(format!("Invalid JSON payload: {what}"))
-    })
+/// The JSON text as a value. Errors name `origin`, line and column.
+pub fn parse(text: &[u8], origin: &str) -> Result<Value, Failure> {
+    let what = match json::parse(text, origin) {
+        Ok(value) => return Ok(value),
+        // Observed wording; nothing has no line and column.
+        Err(_) if text.trim_ascii().is_empty() => "Unexpected end of input".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::new(format!("Invalid JSON payload: {what}")))
 }
 
 #[cfg(test)]
@@ -55,7 +59,7 @@ mod tests {
     use super::*;
 
     fn message(text: &str) -> String {
-        match parse(text.as_bytes()) {
+        match parse(text.as_bytes(), "vm.json") {
             Err(Failure::Failed(message)) => message,
             other => panic!("{other:?}"),
         }
@@ -64,9 +68,6 @@ mod tests {
     #[test]
     fn errors_say_where() {
         assert_eq!(message(""), "Invalid JSON payload: Unexpected end of input");
-        assert_eq!(
-            message("{\n \"a\": b}"),
-            "Invalid JSON payload: expected value at line 2 column 7"
-        );
+        assert_eq!(message("{\n \"a\": b}"), "Invalid JSON payload: vm.json:2:7: expected value");
     }
 }

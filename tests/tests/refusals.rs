@@ -1,0 +1,143 @@
+//! Bad input gets one clear error, exit 1, and has changed nothing: `/etc/zones` and the datasets are byte-identical.
+
+use e2e::{Gz, Run};
+use serde_json::{Value, json};
+
+const VM: &str = "a0000001-0000-4000-8000-00000000beef";
+const IMAGE: &str = "01b2c898-945f-11e1-a523-af1afbe22822";
+
+fn payload() -> Value {
+    json!({
+        "uuid": VM, "brand": "joyent", "image_uuid": IMAGE, "alias": "web", "max_physical_memory": 256, "quota": 5,
+        "nics": [{"nic_tag": "admin", "ip": "10.9.9.9", "netmask": "255.255.255.0", "primary": true}],
+    })
+}
+
+fn with(changes: Value) -> Value {
+    let mut payload = payload();
+    for (key, value) in changes.as_object().unwrap() {
+        payload[key] = value.clone();
+    }
+    payload
+}
+
+/// Creates, and checks that it was refused with these words in its one error, without a trace.
+fn refused(gz: &Gz, input: &str, words: &[&str]) -> Run {
+    let before = gz.snapshot();
+    let run = gz.run_with("vmadm", &["create"], input.as_bytes());
+    assert_eq!(run.exit, Some(1), "{input}: {}", run.stderr);
+    assert!(run.stdout.is_empty(), "{input}: {}", run.text());
+    for word in words {
+        assert!(run.stderr.contains(word), "{input}: no \"{word}\" in: {}", run.stderr);
+    }
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+    assert_eq!(gz.snapshot(), before, "{input} changed something");
+    let config = gz.path(&format!("/zones/{VM}"));
+    assert!(!config.exists(), "{} was left", config.display());
+    run
+}
+
+#[test]
+fn create_refuses_bad_payloads_and_changes_nothing() {
+    let gz = Gz::new();
+    let cases: &[(Value, &[&str])] = &[
+        (with(json!({"brand": "jyent"})), &["jyent", "joyent"]),
+        (with(json!({"image_uuid": "01b2c898-945f-11e1-a523-000000000000"})), &["image_uuid"]),
+        (with(json!({"max_physical_memory": "lots"})), &["max_physical_memory"]),
+        (with(json!({"quota": -5})), &["quota"]),
+        (with(json!({"nics": {"nic_tag": "admin"}})), &["nics"]),
+        (with(json!({"nics": [null]})), &["nics"]),
+        (with(json!({"nics": [{"nic_tag": "nosuchtag", "ip": "dhcp"}]})), &["nosuchtag"]),
+        (with(json!({"nics": [{"nic_tag": "admin", "ip": "10.0.0.300"}]})), &["10.0.0.300"]),
+        (with(json!({"resolvers": "not an address"})), &["resolvers"]),
+        (with(json!({"zpool": "no:such"})), &["zpool"]),
+        (with(json!({"zpool": "nosuchpool"})), &["zpool"]),
+        (
+            with(
+                json!({"filesystems": [{"type": "lofs", "source": "/no/such/dir", "target": "/x"}]}),
+            ),
+            &["/no/such/dir"],
+        ),
+        (
+            with(json!({"filesystems": [{"type": "lofs", "target": "/x"}]})),
+            &["filesystem", "source"],
+        ),
+        (
+            with(json!({"alias": "line\nbreak", "customer_metadata": {}, "dns_domain": "a\nb"})),
+            &["dns_domain"],
+        ),
+        (with(json!({"uuid": "not-a-uuid"})), &["uuid"]),
+        (json!([payload()]), &["object"]),
+        (json!("text"), &["object"]),
+    ];
+    for (payload, words) in cases {
+        refused(&gz, &payload.to_string(), words);
+    }
+    refused(&gz, "{\n  \"brand\": \"joyent\",\n  oops\n}", &["standard input:3:"]);
+    refused(&gz, "", &[]);
+    refused(&gz, &"[".repeat(100_000), &[]);
+}
+
+#[test]
+fn a_file_that_is_wrong_is_named() {
+    let gz = Gz::new();
+    let path = gz.path("/tmp/vm.json");
+    let before = gz.snapshot();
+    let run = gz.vmadm(&["create", "-f", path.to_str().unwrap()]).failed();
+    assert!(run.stderr.contains("vm.json"), "{}", run.stderr);
+    std::fs::write(&path, "{ \"brand\": \"joyent\", }").unwrap();
+    let run = gz.vmadm(&["create", "-f", path.to_str().unwrap()]).failed();
+    for word in ["vm.json:1:"] {
+        assert!(run.stderr.contains(word), "no \"{word}\" in {}", run.stderr);
+    }
+    assert_eq!(gz.snapshot(), before);
+}
+
+#[test]
+fn a_uuid_or_an_address_in_use_is_refused() {
+    let gz = Gz::new();
+    let _ = gz.create(&payload()).ok();
+    let before = gz.snapshot();
+    let run = gz.create(&payload()).failed();
+    assert!(run.stderr.contains(VM), "{}", run.stderr);
+    let other = with(json!({"uuid": "a0000001-0000-4000-8000-00000000bee0", "alias": "other"}));
+    let run = gz.create(&other).failed();
+    assert!(run.stderr.contains("Conflict"), "{}", run.stderr);
+    assert_eq!(gz.snapshot(), before);
+}
+
+#[test]
+fn an_unknown_property_is_named_and_create_goes_on() {
+    let gz = Gz::new();
+    let misspelt = with(json!({"max_phisical_memory": 128, "__comment": "kept out of it"}));
+    let run = gz.create(&misspelt).ok();
+    assert!(run.stderr.starts_with("Successfully created VM"), "{}", run.stderr);
+    assert!(run.stderr.contains("max_phisical_memory"), "{}", run.stderr);
+    assert!(run.stderr.contains("max_physical_memory"), "{}", run.stderr);
+    assert!(!run.stderr.contains("__comment"), "{}", run.stderr);
+    let run =
+        gz.run_with("vmadm", &["validate", "create"], misspelt.to_string().as_bytes()).failed();
+    let verdict: Value = serde_json::from_str(&run.stderr).unwrap();
+    assert_eq!(verdict["bad_properties"], json!(["max_phisical_memory", "__comment"]));
+    let strict =
+        with(json!({"uuid": "a0000001-0000-4000-8000-00000000bee1", "nics": [], "alais": "x"}));
+    let before = gz.snapshot();
+    let run = gz.run_with("vmadm", &["create", "--strict"], strict.to_string().as_bytes()).failed();
+    assert!(run.stderr.contains("alais") && run.stderr.contains("alias"), "{}", run.stderr);
+    assert_eq!(gz.snapshot(), before);
+}
+
+#[test]
+fn commands_on_a_vm_that_is_not_there_say_so() {
+    let gz = Gz::new();
+    let before = gz.snapshot();
+    for command in ["get", "start", "stop", "delete"] {
+        let run = gz.vmadm(&[command, VM]).failed();
+        assert!(run.stderr.contains(VM), "{command}: {}", run.stderr);
+    }
+    for command in ["get", "start", "delete"] {
+        assert_eq!(gz.vmadm(&[command]).exit, Some(2), "{command} without a UUID is wrong usage");
+    }
+    assert_eq!(gz.vmadm(&["frobnicate"]).exit, Some(2));
+    assert_eq!(gz.snapshot(), before);
+}
