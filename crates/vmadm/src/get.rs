@@ -1,9 +1,10 @@
 //! `vmadm get`.
 
-use gz::inventory::{self, Fields};
+use gz::inventory::{self, ConfigFile, Fields};
+use manifest::Fields as _;
 
 use crate::cli::options::Syntax;
-use crate::cli::{Call, Failure, Outcome, print};
+use crate::cli::{Call, Failure, Outcome, print, tell};
 use crate::commands::Command;
 
 pub const COMMAND: Command = Command { names: &["get", "json"], syntax: Syntax::NONE, run };
@@ -11,6 +12,12 @@ pub const COMMAND: Command = Command { names: &["get", "json"], syntax: Syntax::
 fn run(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
     let vm = inventory::get(&call.root, &uuid, &Fields::all())?.ok_or_else(|| not_found(&uuid))?;
+    let zonepath = vm.text("zonepath").unwrap_or_default();
+    for file in [ConfigFile::Metadata, ConfigFile::Routes, ConfigFile::Tags] {
+        if let Err(error) = file.read(&call.root, zonepath) {
+            tell(&format!("warning: {error}; shown as empty"));
+        }
+    }
     print(&format!("{:#}\n", vm.into_value()))?;
     Ok(None)
 }

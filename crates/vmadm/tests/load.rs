@@ -154,6 +154,14 @@ fn get_prints_each_vm_as_observed() {
 }
 
 #[test]
+fn a_damaged_file_is_named() {
+    let system = System::new();
+    let said = |number| String::from_utf8(system.vmadm(&["get", &uuid(number)]).stderr).unwrap();
+    assert_eq!(said(7), "");
+    assert!(said(8).contains("tags.json"), "{}", said(8));
+}
+
+#[test]
 fn list_prints_the_observed_tables() {
     let system = System::new();
     let read = |name: &str| fs::read_to_string(format!("{DATA}/{name}")).unwrap();
