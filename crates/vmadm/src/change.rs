@@ -45,7 +45,20 @@ pub fn recover(root: &Root, uuid: &str) -> Result<(), Failure> {
 
 /// Carries out a plan.
 pub fn execute(root: &Root, plan: &Plan) -> Result<(), Failure> {
-    plan::execute(root, plan).map_err(failure)
+    plan::execute(root, plan).map_err(|failed| {
+        let nested = nesting(plan, &failed.step);
+        prefixed(failure(failed), &"first of 1 error: ".repeat(nested))
+    })
+}
+
+/// How many times the original wraps the failure of a step (observed), which scripts that match on the start of a
+/// message rely on.
+fn nesting(plan: &Plan, step: &str) -> usize {
+    match step.split(' ').nth(3) {
+        Some("install") if step.starts_with("zoneadm ") => 1,
+        Some("boot") if step.starts_with("zoneadm ") => 1 + usize::from(plan.command == "create"),
+        _ => 0,
+    }
 }
 
 /// A failed plan in the words that operators know: which command failed, and what it said.

@@ -3,8 +3,8 @@
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Outcome};
 use crate::{
-    console, create, delete, events, get, help, info, kill, list, lookup, receive, recover,
-    reprovision, send, snapshots, start, stop, sysrq, update, validate,
+    console, create, delete, events, get, help, info, install, kill, list, lookup, receive,
+    recover, reprovision, send, snapshots, start, stop, sysrq, update, validate,
 };
 
 /// One command of vmadm.
@@ -26,6 +26,7 @@ static COMMANDS: &[&Command] = &[
     &get::COMMAND,
     &help::COMMAND,
     &info::COMMAND,
+    &install::COMMAND,
     &kill::COMMAND,
     &list::COMMAND,
     &lookup::COMMAND,

@@ -14,6 +14,7 @@ mod facts;
 mod get;
 mod help;
 mod info;
+mod install;
 mod kill;
 mod list;
 mod lookup;

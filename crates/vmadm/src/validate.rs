@@ -11,15 +11,18 @@ pub const COMMAND: Command = Command { names: &["validate"], syntax: payload::SY
 
 fn run(call: Call) -> Outcome {
     let operands: Vec<String> = call.operands.iter().cloned().collect();
-    let action = match operands.first().map(String::as_str) {
+    match operands.first().map(String::as_str) {
         None => return Err(Failure::usage("Will not validate without a valid action.")),
         Some("update") if operands.len() != 2 => {
             return Err(Failure::usage("Will not validate without a valid action and brand."));
         }
-        Some(name) => Action::from_name(name)
-            .ok_or_else(|| Failure::usage("Will not validate without a valid action."))?,
-    };
+        Some(_) => {}
+    }
+    // Observed: a file that is not there is named before an action that is none.
     let payload = payload::read(&call, "Will not validate from stdin when stdin is a tty.")?;
+    let action = operands.first().and_then(|name| Action::from_name(name));
+    let action =
+        action.ok_or_else(|| Failure::usage("Will not validate without a valid action."))?;
     let Value::Object(object) = payload else {
         return Err(Failure::new("Invalid JSON payload: expected an object"));
     };

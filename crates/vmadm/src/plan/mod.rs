@@ -7,6 +7,7 @@ pub mod create;
 pub mod delete;
 mod disks;
 mod docker;
+pub mod install;
 mod live;
 pub mod reboot;
 pub mod receive;
