@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use gz::{Root, images, zfs};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::errors::{Error, Result};
 use crate::rows::ImageInfo;
@@ -76,8 +76,6 @@ pub fn load(root: &Root) -> Result<Installed> {
         }
         let mut image = record(root, pool, uuid);
         let names = clones.get(row.name).cloned().unwrap_or_default();
-        image.record.insert("clones".into(), Value::Null);
-        image.record.shift_remove("clones");
         image.record.insert("cloneNames".into(), json!(names));
         image.record.insert("clones".into(), names.len().into());
         images.push(image);

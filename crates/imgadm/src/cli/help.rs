@@ -41,7 +41,7 @@ Commands that only this imgadm has:
     imgadm verify [-P <pool>] [<uuid>]     check installed images
 ";
 
-/// The program's help. The short one is what SmartOS's imgadm prints; the full one lists the commands of this imgadm
+/// The program's help: what SmartOS's imgadm prints, and in full (`imgadm help all`) the commands of this imgadm
 /// besides.
 pub fn main(full: bool) -> String {
     format!(

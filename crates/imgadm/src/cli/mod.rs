@@ -69,12 +69,11 @@ fn run(global: &Given) -> Result<ExitCode> {
     }
     let mut words = global.arguments.iter().cloned();
     let Some(name) = words.next() else {
-        let full = global.has("help");
-        print(&help::main(full))?;
-        return Ok(if full { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        print(&help::main(false))?;
+        return Ok(if global.has("help") { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     };
     if global.has("help") {
-        print(&help::main(true))?;
+        print(&help::main(false))?;
         return Ok(ExitCode::SUCCESS);
     }
     let rest: Vec<String> = words.collect();
@@ -105,8 +104,9 @@ fn run(global: &Given) -> Result<ExitCode> {
 }
 
 fn help_command(rest: &[String]) -> Result<ExitCode> {
-    match rest.first() {
-        None => print(&help::main(true))?,
+    match rest.first().map(String::as_str) {
+        None => print(&help::main(false))?,
+        Some("all") => print(&help::main(true))?,
         Some(name) => {
             let command: &Command =
                 commands::find(name).ok_or_else(|| Error::unknown_command(name))?;
