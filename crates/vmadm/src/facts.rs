@@ -130,6 +130,7 @@ pub fn for_create(root: &Root, payload: &Payload, hvm: bool) -> Result<create::F
         now_ms: now_ms(),
         volume_uuids: volume_uuids(payload),
         provision_limit_ms: provision_limit_ms(),
+        cloud_init_uuid: uuid::Uuid::new_v4().to_string(),
         ..Default::default()
     };
     let target = format!("{pool}/{zonename}");

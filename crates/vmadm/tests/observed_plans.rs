@@ -259,3 +259,29 @@ fn updates() {
         Some((case.name.clone(), compare(&case, run, plan_update(brand, case.payload.clone()))))
     }));
 }
+
+/// Plans as an operator reads them, for reviewers: `payload` and `facts` of NAME.json give NAME.txt. With
+/// `UPDATE_GOLDEN` set the texts are written instead.
+#[test]
+fn golden_plans() {
+    #[derive(Deserialize)]
+    struct Golden {
+        payload: Map<String, Value>,
+        facts: create::Facts,
+    }
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for name in ["bhyve", "joyent", "lx-docker"] {
+        let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();
+        let golden: Golden = serde_json::from_str(&text).unwrap();
+        let mut payload = Payload::from(golden.payload);
+        let prepared =
+            normalise::prepare_create(Action::Create, &mut payload, &facts(), &mut Counting(0))
+                .unwrap();
+        let plan = create::plan(payload.into_object(), prepared.brand, &golden.facts).unwrap();
+        let path = directory.join(format!("{name}.txt"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&path, plan.to_string()).unwrap();
+        }
+        assert_eq!(plan.to_string(), fs::read_to_string(&path).unwrap(), "{name}");
+    }
+}

@@ -38,6 +38,8 @@ pub struct Facts {
     pub platform_buildstamp: Option<String>,
     /// How long a new VM may take to set itself up, where that is not the usual time.
     pub provision_limit_ms: Option<u64>,
+    /// The UUID of the disk that cloud-init's data is put on, where there is one.
+    pub cloud_init_uuid: String,
     /// UUIDs for created volumes, one for each `create-volume` filesystem.
     pub volume_uuids: Vec<String>,
 }
@@ -86,6 +88,9 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
     }
     first_boot(&mut plan.steps, &payload, brand, &root, facts);
     plan.steps.push(change(&uuid, "remove attr name=provisioning"));
+    if let Some(script) = disks::place_cloud_init(&payload, &facts.cloud_init_uuid)? {
+        plan.steps.push(change(&uuid, &script));
+    }
     if boots {
         let vm = vm_object(&payload, &zonepath, facts);
         let wait = if flag(&payload, "nowait") {

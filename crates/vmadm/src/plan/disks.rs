@@ -131,6 +131,30 @@ pub(super) fn add_cloud_init(payload: &mut Object) {
     }
 }
 
+/// The script that gives cloud-init's disk its slot and UUID. Observed: it gets them after the VM is made, on the device
+/// where the brand puts disks without a slot.
+pub(super) fn place_cloud_init(payload: &Object, uuid: &str) -> Result<Option<String>, String> {
+    let is_cloud_init = |disk: &&Object| text(disk, "cloudinit_datasource") == "nocloud";
+    let Some(disk) = super::objects(payload, "add_disks").find(is_cloud_init) else {
+        return Ok(None);
+    };
+    let free = (0..8).map(|function| format!("0:5:{function}")).find(|slot| {
+        super::objects(payload, "add_disks").all(|disk| text(disk, "pci_slot") != slot)
+    });
+    // A VM of another brand: what bhyve's scripts always say is said already.
+    let vm = serde_json::json!({ "brand": "kvm", "disks": [disk] });
+    let update = serde_json::json!({ "update_disks": [
+        { "path": disk.get("path"), "pci_slot": free, "uuid": uuid }
+    ]});
+    match (vm, update) {
+        (Value::Object(vm), Value::Object(update)) => {
+            let script = zonecfg::mapping::smartos_write::update_script(&vm, &update);
+            Ok(Some(script.map_err(|error| error.to_string())?))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// Notes where cloud-init's volume is, so that it can be written anew when the VM's network changes.
 pub(super) fn note_cloud_init(payload: &mut Object) {
     let path = super::objects(payload, "add_disks")
