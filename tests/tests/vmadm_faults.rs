@@ -266,3 +266,39 @@ fn a_vm_that_never_gets_ready_is_stopped_and_marked() {
     let _ = gz.vmadm(&["start", UUID]).ok();
     let _ = gz.vmadm(&["delete", UUID]).ok();
 }
+
+#[test]
+fn a_failed_or_killed_update_leaves_what_was() {
+    let update = json!({
+        "quota": 20, "hostname": "h9", "set_tags": {"b": 2}, "set_customer_metadata": {"k": "w"},
+        "zfs_root_compression": "lz4", "indestructible_zoneroot": true, "remove_nics": ["02:08:20:00:00:51"]
+    });
+    let mut payload = joyent();
+    payload["autoboot"] = false.into();
+    payload["filesystems"] = json!([]);
+    payload["nics"][0]["mac"] = "02:08:20:00:00:51".into();
+    for action in ["exit 1 boom", "kill caller", "after kill caller"] {
+        at_every_call(
+            action,
+            |gz| {
+                let fault = gz_fault(gz);
+                gz.unset("GZSIM_FAULT");
+                let _ = gz.create(&payload).ok();
+                gz.set("GZSIM_FAULT", &fault);
+                gz.run_with("vmadm", &["update", UUID], update.to_string().as_bytes())
+            },
+            |gz, call, _| {
+                let _ = gz.vmadm(&["recover"]).ok();
+                let vm = gz.vmadm(&["get", UUID]).ok().json();
+                assert_eq!(
+                    (&vm["quota"], &vm["tags"], &vm["hostname"], &vm["customer_metadata"]),
+                    (&json!(5), &json!({}), &Value::Null, &json!({"k": "v"})),
+                    "{action} at call {call}"
+                );
+                assert_eq!(vm["nics"][0]["mac"], "02:08:20:00:00:51", "{action} at call {call}");
+                assert_eq!(vm.get("indestructible_zoneroot"), None, "{action} at call {call}");
+                assert_eq!(vm["snapshots"], json!([]), "{action} at call {call}");
+            },
+        );
+    }
+}
