@@ -92,23 +92,15 @@ fn named_images(
         let plausible =
             uuid.len() == 36 && uuid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if plausible && let Some(record) = images::read(root, &pool, &uuid)? {
-            found.push(image_facts(pool, uuid, record.manifest()));
+            found.extend(
+                record
+                    .manifest()
+                    .as_object()
+                    .map(|manifest| ImageFacts::from_manifest(&pool, manifest)),
+            );
         }
     }
     Ok(found)
-}
-
-fn image_facts(pool: String, uuid: String, manifest: &Value) -> ImageFacts {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    ImageFacts {
-        uuid,
-        pool,
-        image_type: text(&manifest["type"]).unwrap_or_default(),
-        image_size: manifest["image_size"].as_i64(),
-        bootrom: text(&manifest["requirements"]["bootrom"]),
-        cloudinit_datasource: text(&manifest["tags"]["org.smartos:cloudinit_datasource"]),
-        has_requirements: manifest["requirements"].is_object(),
-    }
 }
 
 /// Sources of lofs filesystems that do not exist.
