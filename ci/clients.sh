@@ -25,7 +25,7 @@ finish() {
 trap finish EXIT
 GZSIM=$PWD/target/debug/gzsim
 for root in gz gz-salt; do
-  "$GZSIM" init --fixture spec "$WORK/$root"
+  "$GZSIM" init "$WORK/$root"
   # Nothing but this machine is there to be asked.
   "$GZSIM" run "$WORK/$root" -- imgadm sources -d https://images.smartos.org
 done

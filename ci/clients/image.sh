@@ -10,7 +10,7 @@ cat >"$1/$uuid.json" <<J
 {
   "v": 2, "uuid": "$uuid", "owner": "00000000-0000-0000-0000-000000000000", "name": "clients", "version": "1.0.0",
   "state": "active", "disabled": false, "public": true, "published_at": "2026-01-02T03:04:05Z", "type": "zone-dataset",
-  "os": "smartos", "description": "an image for the clients", "tags": {}, 
+  "os": "smartos", "description": "an image for the clients", "tags": {},
   "files": [{ "sha1": "$(sha1sum <"$file" | cut -d' ' -f1)", "size": $(stat -c %s "$file"), "compression": "gzip" }]
 }
 J
