@@ -6,6 +6,7 @@ kernel of the machine it runs on.
 """
 
 import sys
+from collections import OrderedDict
 
 import salt.utils.platform
 
@@ -55,27 +56,28 @@ config = {
     "auto_import": False,
     "reprovision": False,
 }
-vm = {
-    "brand": "joyent",
-    "image_uuid": IMAGE,
-    "alias": "salty",
-    "hostname": "salty",
-    "max_physical_memory": 256,
-    "quota": 5,
-    "nics": [{"nic_tag": "admin", "mac": "02:08:20:99:00:01", "ips": ["dhcp"], "primary": True}],
-    "tags": {"role": "web"},
-    "customer_metadata": {"user-script": "#!/bin/sh\necho \"it's\" $(date)\n"},
-}
+# As a state file's mapping is parsed: NICs are keyed by their MAC.
+nic = OrderedDict(nic_tag="admin", ips=["dhcp"], primary=True)
+vm = OrderedDict(
+    brand="joyent",
+    image_uuid=IMAGE,
+    alias="salty",
+    max_physical_memory=256,
+    quota=5,
+    nics=OrderedDict({"02:08:20:99:00:01": nic}),
+    tags=OrderedDict(role="web"),
+    customer_metadata=OrderedDict({"user-script": "#!/bin/sh\necho \"it's\" $(date)\n"}),
+)
 state("smartos.vm_present", "salty", True, vmconfig=vm, config=config)
 uuids = modules["vmadm.list"](search="hostname=salty", order="uuid")
 check("vmadm.list", uuids, lambda a: len(a) == 1)
 vm["max_physical_memory"] = 512
-vm["tags"] = {"role": "db"}
+vm["tags"] = OrderedDict(role="db")
 state("smartos.vm_present", "salty", True, vmconfig=vm, config=config)
 got = modules["vmadm.get"]("salty", key="hostname")
 check("updated memory", got["max_physical_memory"], 512)
 check("updated tags", got["tags"], {"role": "db"})
-check("metadata", got["customer_metadata"], vm["customer_metadata"])
+check("metadata", got["customer_metadata"], dict(vm["customer_metadata"]))
 state("smartos.vm_stopped", "salty", True)
 state("smartos.vm_running", "salty", True)
 check("snapshot", modules["vmadm.create_snapshot"]("salty", "one", key="hostname"))
