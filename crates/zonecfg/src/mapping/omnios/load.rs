@@ -1,5 +1,7 @@
 //! From a zone back to a VM object.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use super::{
     BOOT_ORDERS, BOOTROMS, CONTROLS, DISK_MODELS, DISK_PARTS, KEPT, NIC_PARTS, Object, VOLUMES,
     translated_back,
 };
-use crate::model::{Net, Zone};
+use crate::model::{Net, Zone, key};
 use crate::xml;
 
 /// What a zone's document says of its VM, whoever wrote it.
@@ -38,6 +40,9 @@ fn vm(zone: &Zone) -> Object {
             Some(value) => set(property, json!(value)),
             None => {}
         }
+    }
+    if let Some(allowed) = zone.get(key::FS_ALLOWED).filter(|allowed| !allowed.is_empty()) {
+        set("fs_allowed", json!(allowed));
     }
     for (property, control, _, unit) in CONTROLS {
         if let Some(limit) = zone.rctl_limit(control) {
@@ -188,7 +193,7 @@ fn nic(zone: &Zone, index: usize, net: &Net) -> Value {
         set("ips", json!([address]));
     }
     set("model", json!(net.property("netif").unwrap_or("virtio")));
-    for (property, name) in NIC_PARTS {
+    for (property, name) in NIC_PARTS.into_iter().chain([("nic_tag", "nic-tag")]) {
         let Some(value) = zone.attr(&format!("net{index}-{name}")) else { continue };
         match property {
             "ips" | "gateways" => set(property, list(value)),
@@ -196,11 +201,27 @@ fn nic(zone: &Zone, index: usize, net: &Net) -> Value {
             _ => set(property, json!(value)),
         }
     }
-    let first = nic.get("ips").and_then(|ips| ips.get(0)).and_then(Value::as_str);
-    if let Some(ip) = first.map(|ip| ip.split('/').next().unwrap_or(ip).to_owned()) {
-        nic.insert("ip".to_owned(), json!(ip));
+    let first = |list: &str| nic.get(list)?.get(0)?.as_str().map(str::to_owned);
+    let (ip, gateway) = (first("ips"), first("gateways"));
+    if let Some(ip) = ip {
+        let (address, prefix) = ip.split_once('/').unwrap_or((&ip, ""));
+        nic.insert("ip".to_owned(), json!(address));
+        if let Some(netmask) =
+            prefix.parse().ok().filter(|_| !address.contains(':')).and_then(netmask)
+        {
+            nic.entry("netmask").or_insert_with(|| json!(netmask));
+        }
+    }
+    if let Some(gateway) = gateway {
+        nic.entry("gateway").or_insert_with(|| json!(gateway));
     }
     Value::Object(nic)
+}
+
+/// The netmask of an IPv4 prefix length.
+fn netmask(prefix: u32) -> Option<String> {
+    let bits = u32::MAX.checked_shl(32_u32.checked_sub(prefix)?).unwrap_or(0);
+    Some(Ipv4Addr::from_bits(bits).to_string())
 }
 
 fn list(text: &str) -> Value {

@@ -6,9 +6,11 @@
 //! Properties of a network resource are no place for them, as the brand hands those to bhyve.
 
 mod load;
+mod update;
 mod write;
 
 pub use load::load;
+pub use update::update_script;
 pub use write::zone;
 
 use serde_json::{Map, Value};
@@ -27,12 +29,13 @@ pub struct Unmappable {
 }
 
 /// Properties that are kept as generic attributes: property, attribute.
-const KEPT: [(&str, &str); 10] = [
+const KEPT: [(&str, &str); 11] = [
     ("billing_id", "billing-id"),
     ("bhyve_extra_opts", "extra"),
     ("dns_domain", "dns-domain"),
     ("hostname", "hostname"),
     ("image_uuid", "dataset-uuid"),
+    ("kernel_version", "kernel-version"),
     ("owner_uuid", "owner-uuid"),
     ("package_name", "package-name"),
     ("package_version", "package-version"),

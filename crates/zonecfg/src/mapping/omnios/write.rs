@@ -17,7 +17,8 @@ const DISKS_MAX: usize = 16;
 const CDROMS_MAX: usize = 8;
 
 /// The zone of a manifest that has been validated and given its defaults, with `disks`, `nics`, `pci_devices` and
-/// `filesystems` as in a VM object and the paths of disks filled in.
+/// `filesystems` as in a VM object and the paths of disks filled in. A NIC's `link` is the datalink behind its `nic_tag`
+/// where they differ.
 ///
 /// # Errors
 /// The first property that has no place in a zone of OmniOS.
@@ -34,6 +35,9 @@ pub fn zone(vm: &Object, zonepath: &str) -> Result<Zone> {
         if let Some(value) = text(property).filter(|value| !value.is_empty()) {
             writer.attr(property, attr, &value)?;
         }
+    }
+    if let Some(allowed) = text("fs_allowed").filter(|allowed| !allowed.is_empty()) {
+        writer.zone.set(key::FS_ALLOWED, &allowed);
     }
     if let Some(alias) = text("alias") {
         writer.attr("alias", "alias", &STANDARD.encode(alias))?;
@@ -221,19 +225,29 @@ impl Writer {
             }
         }
         let filled = |name: &str| Some(part(nic, name)).filter(|value| !value.is_empty());
-        let address = nic.get("ips").and_then(Value::as_array).and_then(|ips| ips.first());
+        let link = filled("link");
+        if link.is_some() {
+            self.attr(
+                &format!("nics.{index}.nic_tag"),
+                &format!("net{index}-nic-tag"),
+                &part(nic, "nic_tag"),
+            )?;
+        }
+        let allowed_address = nic
+            .get("ips")
+            .and_then(|ips| ips.get(0)?.as_str())
+            .filter(|ip| ip.contains('/'))
+            .map(str::to_owned);
         let is_netif = |model: &String| model != "virtio" && self.zone.brand() == Some("bhyve");
         self.zone.add(Net {
             // Datalinks of all zones have to differ.
             physical: format!("v{}n{index}", uuid.split('-').next().unwrap_or_default()),
-            global_nic: filled("nic_tag"),
+            global_nic: link.or_else(|| filled("nic_tag")),
             mac_addr: filled("mac"),
             vlan_id: filled("vlan_id").filter(|vlan| vlan != "0"),
-            allowed_address: address
-                .and_then(Value::as_str)
-                .filter(|ip| ip.contains('/'))
-                .map(str::to_owned),
-            defrouter: filled("gateway"),
+            // A router needs an address of the zone's own.
+            defrouter: filled("gateway").filter(|_| allowed_address.is_some()),
+            allowed_address,
             address: None,
             properties: filled("model")
                 .filter(is_netif)
