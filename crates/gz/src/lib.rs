@@ -19,6 +19,7 @@ mod power;
 pub mod probes;
 pub mod process;
 pub mod root;
+pub mod settings;
 pub mod space;
 pub mod sysinfo;
 pub mod tool;

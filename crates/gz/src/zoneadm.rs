@@ -1,5 +1,8 @@
 //! zoneadm(8): which zones there are, and their states.
 
+use manifest::Flavour;
+
+use crate::platform;
 use crate::root::Root;
 use crate::tool::{Error, Result, Tool};
 
@@ -8,6 +11,27 @@ const ZONEADM: &str = "/usr/sbin/zoneadm";
 /// A `zoneadm` run for what has no function of its own here.
 pub fn tool(root: &Root) -> Tool<'_> {
     root.tool(ZONEADM)
+}
+
+/// The option that names a VM's zone. Zones that vmadm makes on OmniOS, whose zonecfg chooses UUIDs itself, have the VM's
+/// for a name.
+fn selector(root: &Root, uuid: &str) -> [String; 2] {
+    let named = is_omnios(root) && root.path(format!("/etc/zones/{uuid}.xml")).exists();
+    [if named { "-z" } else { "-u" }.to_owned(), uuid.to_owned()]
+}
+
+/// SmartOS's `-X`, which has zoneadmd log what it does; other systems do not know it.
+fn logged(root: &Root) -> &'static [&'static str] {
+    if is_omnios(root) { &[] } else { &["-X"] }
+}
+
+pub(crate) fn is_omnios(root: &Root) -> bool {
+    platform::released_flavour(root) == Some(Flavour::OmniOs)
+}
+
+/// `boot`, `halt` or `reboot` of the zone with that UUID.
+pub(crate) fn transition<'a>(root: &'a Root, uuid: &str, command: &str) -> Tool<'a> {
+    tool(root).args(selector(root, uuid)).arg(command).args(logged(root))
 }
 
 /// One line of `zoneadm list -p`.
@@ -35,7 +59,7 @@ pub fn list(root: &Root) -> Result<Vec<Zone>> {
 
 /// The zone with that UUID, or of that name; `None` where there is none.
 pub fn find(root: &Root, uuid: &str) -> Result<Option<Zone>> {
-    match tool(root).args(["-u", uuid, "list", "-p"]).text() {
+    match tool(root).args(selector(root, uuid)).args(["list", "-p"]).text() {
         Ok(text) => Ok(text.lines().next().map(parse_line)),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(error),
@@ -52,7 +76,7 @@ pub fn name_of(root: &Root, uuid: &str) -> Result<String> {
 
 /// Halts a zone at once. False where it was not up, or does not exist.
 pub fn halt(root: &Root, uuid: &str) -> Result<bool> {
-    match tool(root).args(["-u", uuid, "halt", "-X"]).run() {
+    match transition(root, uuid, "halt").run() {
         Ok(_) => Ok(true),
         Err(error) if is_absent(&error) || is_not_up(&error) => Ok(false),
         Err(error) => Err(error),
@@ -61,7 +85,7 @@ pub fn halt(root: &Root, uuid: &str) -> Result<bool> {
 
 /// Uninstalls a zone: its dataset goes, and all below it. One that is not installed is fine.
 pub fn uninstall(root: &Root, uuid: &str) -> Result<()> {
-    match tool(root).args(["-u", uuid, "uninstall", "-F"]).run() {
+    match tool(root).args(selector(root, uuid)).args(["uninstall", "-F"]).run() {
         Err(error) if is_absent(&error) || is_not_installed(&error) => Ok(()),
         other => other.map(drop),
     }

@@ -2,12 +2,22 @@
 
 use crate::root::Root;
 use crate::tool::{Result, Tool};
+use crate::zoneadm;
 
 const ZONECFG: &str = "/usr/sbin/zonecfg";
 
 /// A `zonecfg` run for what has no function of its own here.
 pub fn tool(root: &Root) -> Tool<'_> {
     root.tool(ZONECFG)
+}
+
+/// The option that names a VM's zone: its UUID on SmartOS, its name elsewhere, where zonecfg knows no UUIDs.
+fn selector(root: &Root, uuid: &str) -> Result<[String; 2]> {
+    Ok(if zoneadm::is_omnios(root) {
+        ["-z".to_owned(), zoneadm::name_of(root, uuid)?]
+    } else {
+        ["-u".to_owned(), uuid.to_owned()]
+    })
 }
 
 /// Makes the zone `name` of a script (`create -b` …).
@@ -21,13 +31,13 @@ pub fn change(root: &Root, uuid: &str, script: &str) -> Result<()> {
     if script.trim().is_empty() {
         return Ok(());
     }
-    let tool = tool(root).args(["-u", uuid]);
+    let tool = tool(root).args(selector(root, uuid)?);
     if script.contains('\n') { tool.stdin(script) } else { tool.arg(script) }.run().map(drop)
 }
 
 /// Deletes a zone's configuration; one that is not there is fine.
 pub fn delete(root: &Root, uuid: &str) -> Result<()> {
-    match tool(root).args(["-u", uuid, "delete", "-F"]).run() {
+    match tool(root).args(selector(root, uuid)?).args(["delete", "-F"]).run() {
         Err(error) if is_absent(error.stderr()) => Ok(()),
         other => other.map(drop),
     }
@@ -43,7 +53,7 @@ pub(crate) fn is_absent(stderr: &str) -> bool {
 
 /// The path and text of the file that holds a zone's configuration; `None` where the zone does not exist.
 pub fn read_file(root: &Root, uuid: &str) -> Result<Option<(String, String)>> {
-    let name = crate::zoneadm::name_of(root, uuid)?;
+    let name = zoneadm::name_of(root, uuid)?;
     let path = format!("/etc/zones/{name}.xml");
     let bytes = crate::files::read_optional(&root.path(&path))?;
     Ok(bytes.map(|bytes| (path, String::from_utf8_lossy(&bytes).into_owned())))

@@ -49,8 +49,9 @@ pub struct Inventory<'a> {
 impl<'a> Inventory<'a> {
     /// Every VM, in the order in which they were created.
     pub fn all(root: &'a Root) -> Result<Self> {
+        let flavour = flavour(root);
         let mut zones: Vec<Zone> =
-            zoneadm::list(root)?.into_iter().filter_map(identified).collect();
+            zoneadm::list(root)?.into_iter().filter_map(|zone| identified(zone, flavour)).collect();
         // zoneadm lists running zones first: their order would change with their state.
         if let Some(index) = files::read_optional(&root.path("/etc/zones/index"))? {
             let index = String::from_utf8_lossy(&index);
@@ -61,17 +62,18 @@ impl<'a> Inventory<'a> {
                 .collect();
             zones.sort_by_key(|zone| place.get(zone.name.as_str()).copied().unwrap_or(usize::MAX));
         }
-        Ok(Self { root, flavour: flavour(root), zones })
+        Ok(Self { root, flavour, zones })
     }
 
     /// The VM of that UUID; `None` where there is none.
     pub fn one(root: &'a Root, uuid: &str) -> Result<Option<Self>> {
+        let flavour = flavour(root);
         let zones: Vec<Zone> = zoneadm::find(root, uuid)?
-            .and_then(identified)
+            .and_then(|zone| identified(zone, flavour))
             .filter(|zone| zone.uuid == uuid)
             .into_iter()
             .collect();
-        Ok(if zones.is_empty() { None } else { Some(Self { root, flavour: flavour(root), zones }) })
+        Ok(if zones.is_empty() { None } else { Some(Self { root, flavour, zones }) })
     }
 
     /// No VM at all.
@@ -189,21 +191,23 @@ fn flavour(root: &Root) -> Flavour {
     platform::released_flavour(root).unwrap_or_default()
 }
 
-/// A zone with its VM's UUID. Zones without one whose name is a UUID have that; others are no VMs.
-fn identified(mut zone: Zone) -> Option<Zone> {
-    if zone.uuid.len() != 36 {
-        let name = zone.name.as_bytes();
-        let uuid = name.len() == 36
-            && name.iter().enumerate().all(|(at, b)| match at {
-                8 | 13 | 18 | 23 => *b == b'-',
-                _ => b.is_ascii_hexdigit(),
-            });
-        if !uuid {
-            return None;
-        }
-        zone.uuid = zone.name.clone();
+/// A zone with its VM's UUID. Zones without one whose name is a UUID have that; others are no VMs. OmniOS's zonecfg
+/// chooses UUIDs itself, so that there the name goes first.
+fn identified(mut zone: Zone, flavour: Flavour) -> Option<Zone> {
+    let has_uuid = zone.uuid.len() == 36;
+    if (!has_uuid || flavour == Flavour::OmniOs) && is_uuid(&zone.name) {
+        zone.uuid.clone_from(&zone.name);
+        return Some(zone);
     }
-    Some(zone)
+    has_uuid.then_some(zone)
+}
+
+fn is_uuid(name: &str) -> bool {
+    name.len() == 36
+        && name.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
 }
 
 /// The VM object of one VM with the wanted fields; `None` where there is no such VM.

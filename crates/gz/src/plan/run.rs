@@ -89,9 +89,12 @@ impl Step {
                 done(if *no_dataset { tool.args(["-x", "nodataset"]) } else { tool })
             }
             Self::Uninstall { uuid } => zoneadm::uninstall(root, uuid),
-            Self::Boot { uuid } => done(zoneadm::tool(root).args(["-u", uuid, "boot", "-X"])),
+            Self::Boot { uuid } => done(zoneadm::transition(root, uuid, "boot")),
+            Self::Zoneadm { zone, arguments } => {
+                done(zoneadm::tool(root).args(["-z", zone]).args(arguments))
+            }
             Self::Halt { uuid } => zoneadm::halt(root, uuid).map(drop),
-            Self::Reset { uuid } => done(zoneadm::tool(root).args(["-u", uuid, "reboot", "-X"])),
+            Self::Reset { uuid } => done(zoneadm::transition(root, uuid, "reboot")),
             Self::Login { zone, command, required } => {
                 let result = done(root.tool("/usr/sbin/zlogin").arg(zone).args(command));
                 ignored_unless(*required, result)

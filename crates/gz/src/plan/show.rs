@@ -98,6 +98,9 @@ impl fmt::Display for Step {
             }
             S::Uninstall { uuid } => write!(f, "zoneadm -u {uuid} uninstall -F"),
             S::Boot { uuid } => write!(f, "zoneadm -u {uuid} boot -X"),
+            S::Zoneadm { zone, arguments } => {
+                write!(f, "zoneadm -z {zone} {}", arguments.join(" "))
+            }
             S::Halt { uuid } => write!(f, "zoneadm -u {uuid} halt -X"),
             S::Reset { uuid } => write!(f, "zoneadm -u {uuid} reboot -X"),
             S::Login { zone, command, .. } => write!(f, "zlogin {zone} {}", command.join(" ")),

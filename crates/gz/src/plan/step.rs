@@ -83,6 +83,8 @@ pub enum Step {
     Uninstall { uuid: String },
     /// `zoneadm boot -X`.
     Boot { uuid: String },
+    /// `zoneadm -z` with a subcommand as it stands: OmniOS's zoneadm has none of SmartOS's options.
+    Zoneadm { zone: String, arguments: Vec<String> },
     /// `zoneadm halt -X`; a zone that is halted is fine.
     Halt { uuid: String },
     /// `zoneadm reboot -X`.

@@ -49,6 +49,11 @@ impl Step {
                 None => Vec::new(),
             },
             Self::Install { uuid, .. } => vec![Self::Uninstall { uuid: uuid.clone() }],
+            Self::Zoneadm { zone, arguments } => match arguments.first().map(String::as_str) {
+                Some("install") => vec![Self::Uninstall { uuid: zone.clone() }],
+                Some("boot") => vec![Self::Halt { uuid: zone.clone() }],
+                _ => Vec::new(),
+            },
             Self::Boot { uuid } => vec![Self::Halt { uuid: uuid.clone() }],
             Self::WriteFile { path, .. } | Self::RemoveFile { path } => vec![file(root, path)?],
             _ => Vec::new(),
