@@ -16,6 +16,9 @@ use crate::tools::sysinfo;
 /// Debug IDs in the observed cases begin after this one.
 const LAST_DEBUGID: &str = "99\n";
 
+/// NIC tags of the simulated machine, in the order of the links they are on.
+const TAGS: [&str; 3] = ["admin", "external", "internal"];
+
 /// Physical links of the simulated machine: name and MAC address.
 const PHYSICAL: &[(&str, &str)] =
     &[("net0", "02:08:20:00:00:00"), ("net1", "02:08:20:00:00:01"), ("net2", "02:08:20:00:00:02")];
@@ -71,13 +74,22 @@ pub fn write(ctx: &Ctx, platform: Platform, fixture: Option<Fixture>) -> Result<
     })
 }
 
+/// `zonekit.toml` of a system that has no NIC tags of its own: manifests for SmartOS can be used as they are.
+pub fn settings(dataset: &str) -> String {
+    let mut text = format!("dataset = \"{dataset}\"\n\n[nic_tags]\n");
+    for (tag, (link, _)) in TAGS.iter().zip(PHYSICAL) {
+        text.push_str(&format!("{tag} = \"{link}\"\n"));
+    }
+    text
+}
+
 fn machine(platform: Platform) -> Network {
     let mut links: Vec<Link> =
         PHYSICAL.iter().map(|(name, mac)| Link::new(name, Class::Phys, Some(mac))).collect();
     links.push(Link::new("stub0", Class::Etherstub, None));
     let tags = match platform {
         Platform::OmniOs => Vec::new(),
-        Platform::SmartOs => ["admin", "external", "internal"]
+        Platform::SmartOs => TAGS
             .iter()
             .zip(PHYSICAL)
             .map(|(tag, (_, mac))| Tag {

@@ -119,6 +119,11 @@ pub fn run(options: &Options) -> Result<()> {
     let mut store = datasets::Store::open(&ctx, options.zfs.is_some());
     let counted = options.fixture != Some(Fixture::Spec) || options.pool_size != POOL_SIZE;
     store.pool(pool, if counted { options.pool_size } else { UNCOUNTED })?;
+    if options.platform == Platform::OmniOs {
+        let zones = format!("{pool}/zones");
+        store.filesystem(&zones, &[("mountpoint", "/zones")])?;
+        fs::write(ctx.path("/etc/zonekit.toml"), files::settings(&zones))?;
+    }
     if options.platform == Platform::SmartOs {
         store.filesystem(&format!("{pool}/archive"), &[])?;
         store.filesystem(&format!("{pool}/cores"), &[("mountpoint", "none")])?;

@@ -118,9 +118,7 @@ fn make_datasets(ctx: &Ctx, brand: &str, install: &Install<'_>) -> Result<i32> {
     let quota = format!("quota={}g", install.quota);
     let exists = ctx.zfs_get("name", &dataset)?.is_some();
     if !zoneadm::is_smartos(ctx) {
-        // Elsewhere zoneadm makes the dataset, without a quota, and the brand fills it.
-        let made = exists || ctx.zfs_ok(&["create", &dataset])?;
-        return Ok(if made { OK } else { FATAL });
+        return fill_dataset(ctx, brand, install.template, &dataset, exists);
     }
     if let Some(template) = install.template {
         let parent = dataset.rsplit_once('/').map_or("", |(parent, _)| parent);
@@ -164,6 +162,47 @@ fn make_datasets(ctx: &Ctx, brand: &str, install: &Install<'_>) -> Result<i32> {
         }
     }
     Ok(OK)
+}
+
+/// Elsewhere than on SmartOS zoneadm makes the dataset, without a quota, and the brand fills it. A template is a
+/// snapshot, or a filesystem to take one of.
+fn fill_dataset(
+    ctx: &Ctx,
+    brand: &str,
+    template: Option<&str>,
+    dataset: &str,
+    exists: bool,
+) -> Result<i32> {
+    if !exists && !ctx.zfs_ok(&["create", dataset])? {
+        return Ok(FATAL);
+    }
+    let root = format!("{dataset}/ROOT");
+    let environment = format!("{root}/{}", if brand == "illumos" { "illumos" } else { "zbe" });
+    let make_root = || ctx.zfs_ok(&["create", "-o", "mountpoint=legacy", "-o", "zoned=on", &root]);
+    let source = match template {
+        Some(template) if !template.contains('@') => {
+            let snapshot = format!("{template}@install");
+            if !ctx.zfs_ok(&["snapshot", &snapshot])? {
+                return Ok(FATAL);
+            }
+            snapshot
+        }
+        template => template.unwrap_or_default().to_owned(),
+    };
+    let filled = match brand {
+        "bhyve" | "kvm" => true,
+        "lx" | "illumos" if source.is_empty() => {
+            eprintln!("The installation source must be specified.");
+            false
+        }
+        // An image for lx is a whole zone path.
+        "lx" => {
+            ctx.zfs_ok(&["destroy", "-r", dataset])? && ctx.zfs_ok(&["clone", &source, dataset])?
+        }
+        "illumos" => make_root()? && ctx.zfs_ok(&["clone", &source, &environment])?,
+        _ => make_root()? && ctx.zfs_ok(&["create", "-o", "canmount=noauto", &environment])?,
+    };
+    Ok(if filled { OK } else { FATAL })
 }
 
 fn make_directories(ctx: &Ctx, brand: &str, install: &Install<'_>) -> Result<()> {

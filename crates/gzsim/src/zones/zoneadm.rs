@@ -192,7 +192,7 @@ impl Run<'_> {
     }
 
     fn boot(&self, arguments: &[String]) -> Result<i32> {
-        let options = getopt(arguments, "?fX");
+        let options = getopt(arguments, if is_smartos(self.ctx) { "?fX" } else { "?f" });
         if options.unknown.is_some() || options.has('?') {
             return Ok(sub_usage("boot"));
         }
@@ -215,7 +215,7 @@ impl Run<'_> {
         arguments: &[String],
         command: zoneadmd::Command,
     ) -> Result<i32> {
-        let options = getopt(arguments, "?X");
+        let options = getopt(arguments, if is_smartos(self.ctx) { "?X" } else { "?" });
         if options.unknown.is_some()
             || options.has('?')
             || name != "reboot" && !options.operands.is_empty()
@@ -267,8 +267,17 @@ impl Run<'_> {
     }
 
     fn install(&self, arguments: &[String]) -> Result<i32> {
-        let options = getopt(arguments, "?x:t:U:q:");
         let Some(row) = self.checked("install", true)? else { return Ok(ERROR) };
+        let letters = match row.brand.as_str() {
+            _ if is_smartos(self.ctx) => "?x:t:U:q:",
+            "lx" | "illumos" => "?s:t:",
+            "bhyve" | "kvm" => "?",
+            _ => "?a:c:d:e:hk:P:psuv",
+        };
+        let options = getopt(arguments, letters);
+        if options.unknown.is_some() && !is_smartos(self.ctx) {
+            return Ok(sub_usage("install"));
+        }
         match row.state {
             State::Installed => {
                 self.say("is already installed.");
@@ -289,7 +298,7 @@ impl Run<'_> {
             zone: &row.name,
             zonepath: &row.path,
             quota: options.value('q').unwrap_or("10"),
-            template: options.value('t'),
+            template: options.value('s').or(options.value('t')),
             reprovision: false,
         };
         let code = brand::install_zone(self.ctx, &row.brand, &install)?;
