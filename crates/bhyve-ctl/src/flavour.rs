@@ -29,21 +29,15 @@ const OMNIOS_ATTRS: [&str; 22] = [
     "vnc",
     "xhci",
 ];
-/// Generic attributes that only vmadm writes.
-const SMARTOS_ATTRS: [&str; 8] = [
-    "billing-id",
-    "create-timestamp",
-    "owner-uuid",
-    "vm-autoboot",
-    "vm-version",
-    "vnc-password",
-    "vnc-port",
-    "zlog-mode",
-];
+/// Generic attributes that vmadm writes on either.
+const VM_ATTRS: [&str; 2] = ["billing-id", "owner-uuid"];
+/// Generic attributes that vmadm writes on SmartOS.
+const SMARTOS_ATTRS: [&str; 6] =
+    ["create-timestamp", "vm-autoboot", "vm-version", "vnc-password", "vnc-port", "zlog-mode"];
 
-/// The flavour whose marks a configuration bears, in this order: attributes of vmadm, or devices and network
-/// interfaces with a model (SmartOS); attributes of OmniOS's brands (OmniOS); a debug ID, which SmartOS gives to every
-/// zone (SmartOS). `None` where it bears no mark; vmadm leaves none without one.
+/// The flavour whose marks a configuration bears, in this order: attributes of SmartOS's vmadm, or devices and network
+/// interfaces with a model (SmartOS); attributes of OmniOS's brands (OmniOS); other attributes of vmadm, or a debug ID,
+/// which SmartOS gives to every zone (SmartOS). `None` where it bears no mark; vmadm leaves none without one.
 pub fn of_zone(zone: &HvmZone) -> Option<Flavour> {
     let has = |names: &[&str]| zone.attrs.iter().any(|attr| names.contains(&attr.name.trim()));
     let has_model = zone.devices.iter().any(|device| device.property("model").is_some())
@@ -61,7 +55,7 @@ pub fn of_zone(zone: &HvmZone) -> Option<Flavour> {
     if has(&OMNIOS_ATTRS) || zone.attrs.iter().any(|attr| is_numbered(attr.name.trim())) {
         return Some(Flavour::OmniOs);
     }
-    zone.debugid.as_ref().map(|_| Flavour::SmartOs)
+    (has(&VM_ATTRS) || zone.debugid.is_some()).then_some(Flavour::SmartOs)
 }
 
 #[cfg(test)]
@@ -73,6 +67,10 @@ mod tests {
         for (body, flavour) in [
             (r#"<attr name="bootdisk" type="string" value="a"/>"#, Some(Flavour::OmniOs)),
             (r#"<attr name="owner-uuid" type="string" value="a"/>"#, Some(Flavour::SmartOs)),
+            (
+                r#"<attr name="owner-uuid" type="string" value="a"/><attr name="vnc" type="string" value="on"/>"#,
+                Some(Flavour::OmniOs),
+            ),
             (r#"<attr name="disk3" type="string" value="a"/>"#, Some(Flavour::OmniOs)),
             (
                 r#"<device match="/x"><net-attr name="model" value="virtio"/></device>"#,
