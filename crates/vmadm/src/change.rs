@@ -6,7 +6,7 @@ use gz::inventory::{self, Fields};
 use gz::lock::{self, Lock};
 use gz::plan::{self, Plan};
 use gz::{Root, interrupt};
-use manifest::Brand;
+use manifest::{Brand, Flavour};
 
 use crate::cli::Failure;
 use crate::plan::Object;
@@ -99,8 +99,25 @@ pub fn load(root: &Root, uuid: &str, fields: &Fields) -> Result<Option<(Object, 
     Ok(Some((vm, brand)))
 }
 
+/// Whether this is OmniOS.
+pub fn is_omnios(root: &Root) -> bool {
+    gz::platform::released_flavour(root) == Some(Flavour::OmniOs)
+}
+
+/// Refuses a command that only SmartOS's VMs can take.
+pub fn only_smartos(root: &Root, command: &str) -> Result<(), Failure> {
+    if is_omnios(root) {
+        return Err(Failure::new(format!("{command} is not available on OmniOS")));
+    }
+    Ok(())
+}
+
 /// Refuses to go on with NICs on networks that do not exist.
 pub fn check_nic_tags(root: &Root, vm: &Object) -> Result<(), Failure> {
+    if is_omnios(root) {
+        // The brand makes the VNICs, and says which link it lacks.
+        return Ok(());
+    }
     let tags: Vec<&str> = vm
         .get("nics")
         .and_then(|nics| nics.as_array())

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome, payload, print, tell};
 use crate::commands::Command;
-use crate::plan::{Object, create};
+use crate::plan::{Object, create, omnios};
 use crate::{change, facts};
 
 pub const COMMAND: Command = Command {
@@ -74,6 +74,10 @@ fn plan(
     if Inventory::one(root, uuid)?.is_some() {
         return Err(Failure::new(format!("VM with UUID {uuid} already exists")));
     }
+    let on_omnios = change::is_omnios(root);
+    if on_omnios {
+        omnios::check_create(&object).map_err(Failure::new)?;
+    }
     let facts = facts::for_checks(root, &object, None, uuid)?;
     let mut payload = Payload::from(object);
     let prepared = normalise::prepare_create(Action::Create, &mut payload, &facts, ids)
@@ -82,9 +86,16 @@ fn plan(
     if payload.text("zonename") != Some(uuid) {
         check_zonename(root, payload.text("zonename").unwrap_or_default())?;
     }
-    let facts = facts::for_create(root, &payload, prepared.brand.vm_type().is_hvm())?;
-    let mut plan =
-        create::plan(payload.into_object(), prepared.brand, &facts).map_err(Failure::new)?;
+    let brand = prepared.brand;
+    let plan = if on_omnios {
+        let place = facts::place(root)?;
+        let facts = facts::storage(root, &payload, &format!("{}/{uuid}", place.dataset))?;
+        omnios::create(payload.into_object(), brand, &place, &facts)
+    } else {
+        let facts = facts::for_create(root, &payload, brand.vm_type().is_hvm())?;
+        create::plan(payload.into_object(), brand, &facts)
+    };
+    let mut plan = plan.map_err(Failure::new)?;
     if call.options.flag("keep-failed") == Some(true) {
         plan.on_failure = OnFailure::Keep;
     }

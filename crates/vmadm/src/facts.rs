@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use gz::inventory::{Fields, Inventory};
-use gz::{Root, images, nictagadm, zfs};
+use gz::{Root, images, nictagadm, platform, settings, zfs};
 use manifest::facts::{ImageFacts, NicTag};
-use manifest::{Facts, Payload};
+use manifest::{Facts, Flavour, Payload};
 use serde_json::Value;
 
 use crate::cli::Failure;
-use crate::plan::{Object, create};
+use crate::plan::{Object, create, omnios};
 
-/// The pool that VMs are put on where the payload names none.
+/// SmartOS's pool, which VMs are put on where the payload names none.
 const DEFAULT_POOL: &str = "zones";
 
 /// The names of the pools.
@@ -22,9 +22,17 @@ pub fn pools(root: &Root) -> Result<Vec<String>, Failure> {
 
 /// Facts for validation alone: pools and the images that the payload names. `pool` is that of the VM where it exists.
 pub fn for_validation(root: &Root, payload: &Object, pool: Option<&str>) -> Result<Facts, Failure> {
+    let flavour = platform::released_flavour(root).unwrap_or_default();
+    let default_zpool = match flavour {
+        Flavour::SmartOs => None,
+        Flavour::OmniOs => Some(settings::read(root)?.pool().to_owned()),
+    };
+    let pool = pool.or(default_zpool.as_deref());
     Ok(Facts {
+        flavour,
         zpools: pools(root)?,
         images: named_images(root, payload, pool)?,
+        default_zpool,
         ..Facts::default()
     })
 }
@@ -41,9 +49,13 @@ pub fn for_checks(
     facts.absent_sources = absent_sources(root, payload);
     let nics = ["nics", "add_nics", "update_nics"].iter().any(|key| is_filled(payload, key));
     if nics {
-        let tags = nictagadm::list(root)?;
-        facts.nic_tags =
-            Some(tags.into_iter().map(|tag| NicTag { name: tag.name, kind: tag.kind }).collect());
+        facts.nic_tags = Some(match facts.flavour {
+            Flavour::SmartOs => nictagadm::list(root)?
+                .into_iter()
+                .map(|tag| NicTag { name: tag.name, kind: tag.kind })
+                .collect(),
+            Flavour::OmniOs => links(root)?,
+        });
     }
     if nics || payload.contains_key("vnc_port") {
         let fields = Fields::of(["uuid", "state", "zone_state", "nics", "vnc_port"]);
@@ -52,6 +64,27 @@ pub fn for_checks(
         facts.other_vms = all.load(&fields)?;
     }
     Ok(facts)
+}
+
+/// What a `nic_tag` may name on OmniOS: a tag of the settings or a link that VNICs can be made over; `auto` is the link
+/// that the brand finds by the address.
+fn links(root: &Root) -> Result<Vec<NicTag>, Failure> {
+    let text = root.tool("/usr/sbin/dladm").args(["show-link", "-p", "-o", "link,class"]).text()?;
+    let links = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(_, class)| matches!(*class, "phys" | "aggr" | "etherstub" | "bridge" | "overlay"))
+        .map(|(link, _)| link.to_owned());
+    let tags = settings::read(root)?.nic_tags.into_keys();
+    let all = tags.chain(links).chain(["auto".to_owned()]);
+    Ok(all.map(|name| NicTag { name, kind: "normal".to_owned() }).collect())
+}
+
+/// Where VMs go on OmniOS.
+pub fn place(root: &Root) -> Result<omnios::Place, Failure> {
+    let settings = settings::read(root)?;
+    let directory = settings.directory(root)?;
+    Ok(omnios::Place { directory, dataset: settings.dataset, nic_tags: settings.nic_tags })
 }
 
 fn is_filled(payload: &Object, key: &str) -> bool {
@@ -112,12 +145,30 @@ fn absent_sources(root: &Root, payload: &Object) -> BTreeSet<String> {
         .collect()
 }
 
-/// Facts for planning a create whose payload has been prepared. Refuses what cannot be made: datasets that exist,
-/// images that do not.
+/// Facts for planning a create on SmartOS whose payload has been prepared. Refuses what cannot be made: datasets that
+/// exist, images that do not.
 pub fn for_create(root: &Root, payload: &Payload, hvm: bool) -> Result<create::Facts, Failure> {
     use manifest::Fields as _;
     let text = |key: &str| payload.text(key).unwrap_or_default().to_owned();
-    let (pool, zonename) = (text("zpool"), text("zonename"));
+    let pool = text("zpool");
+    let mut facts = storage(root, payload, &format!("{pool}/{}", text("zonename")))?;
+    if hvm {
+        let sysinfo = gz::sysinfo::read(root)?;
+        if payload.text("brand") == Some("bhyve") {
+            check_bhyve(&sysinfo)?;
+        }
+        facts.platform_buildstamp =
+            sysinfo.get("Live Image").and_then(Value::as_str).map(str::to_owned);
+    } else if let Some(image) = payload.text("image_uuid") {
+        facts.no_zoneconfig = no_zoneconfig(root, &format!("/{pool}/{image}/root"))?;
+    }
+    Ok(facts)
+}
+
+/// Those of the facts that are about datasets, `target` being the new VM's own.
+pub fn storage(root: &Root, payload: &Payload, target: &str) -> Result<create::Facts, Failure> {
+    use manifest::Fields as _;
+    let pool = payload.text("zpool").unwrap_or_default().to_owned();
     let mut facts = create::Facts {
         now_ms: now_ms(),
         volume_uuids: volume_uuids(payload),
@@ -125,7 +176,6 @@ pub fn for_create(root: &Root, payload: &Payload, hvm: bool) -> Result<create::F
         cloud_init_uuid: uuid::Uuid::new_v4().to_string(),
         ..Default::default()
     };
-    let target = format!("{pool}/{zonename}");
     let mut images = Vec::new();
     if let Some(image) = payload.text("image_uuid") {
         images.push(format!("{pool}/{image}"));
@@ -143,13 +193,13 @@ pub fn for_create(root: &Root, payload: &Payload, hvm: bool) -> Result<create::F
             None => {}
         }
     }
-    let mut names = vec![target.clone()];
+    let mut names = vec![target.to_owned()];
     for image in &images {
         names.push(image.clone());
         names.push(format!("{image}@final"));
     }
     let existing = existing(root, &names)?;
-    if existing.contains(&target) {
+    if existing.contains(target) {
         return Err(Failure::new(format!("dataset {target} already exists")));
     }
     for image in images {
@@ -165,16 +215,6 @@ pub fn for_create(root: &Root, payload: &Payload, hvm: bool) -> Result<create::F
         if size != create::BLOCK_SIZE {
             facts.block_sizes.insert(pool, size);
         }
-    }
-    if hvm {
-        let sysinfo = gz::sysinfo::read(root)?;
-        if payload.text("brand") == Some("bhyve") {
-            check_bhyve(&sysinfo)?;
-        }
-        facts.platform_buildstamp =
-            sysinfo.get("Live Image").and_then(Value::as_str).map(str::to_owned);
-    } else if let Some(image) = payload.text("image_uuid") {
-        facts.no_zoneconfig = no_zoneconfig(root, &format!("/{pool}/{image}/root"))?;
     }
     Ok(facts)
 }

@@ -20,6 +20,7 @@ pub const COMMAND: Command =
     Command { names: &["receive", "recv"], syntax: crate::cli::payload::SYNTAX, run };
 
 fn run(call: Call) -> Outcome {
+    change::only_smartos(&call.root, "receive")?;
     take_input(&call)?;
     let vm = read_vm()?;
     let root = &call.root;

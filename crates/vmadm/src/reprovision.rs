@@ -14,6 +14,7 @@ use crate::{change, facts};
 pub const COMMAND: Command = Command { names: &["reprovision"], syntax: payload::SYNTAX, run };
 
 fn run(mut call: Call) -> Outcome {
+    change::only_smartos(&call.root, "reprovision")?;
     let uuid = call.uuid()?;
     let payload = payload::read(&call, "Will not take payload from stdin when stdin is a tty.")?;
     replace(&call.root, &uuid, &payload).map_err(|failure| {

@@ -19,6 +19,7 @@ pub const COMMAND: Command = Command { names: &["send"], syntax: Syntax::NONE, r
 const LEFTOVERS: [&str; 2] = ["SUNWattached.xml", "SUNWdetached.xml"];
 
 fn run(mut call: Call) -> Outcome {
+    change::only_smartos(&call.root, "send")?;
     let uuid = call.uuid()?;
     if io::stdout().is_terminal() {
         return Err(Failure::new("Cannot send VM to a TTY."));

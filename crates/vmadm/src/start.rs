@@ -10,8 +10,8 @@ use crate::change;
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
-use crate::plan::Object;
 use crate::plan::start::{self, Extra};
+use crate::plan::{Object, omnios};
 
 pub const COMMAND: Command = Command { names: &["start", "boot"], syntax: Syntax::NONE, run };
 
@@ -42,7 +42,12 @@ fn start(root: &Root, uuid: &str, extra: &Extra) -> Outcome {
     change::check_nic_tags(root, &vm)?;
     check_disks(root, &vm, brand, extra)?;
     vm.insert("state".into(), "stopped".into());
-    let plan = start::plan(&vm, brand, extra).map_err(Failure::new)?;
+    let plan = if change::is_omnios(root) {
+        omnios::start(&vm, extra)
+    } else {
+        start::plan(&vm, brand, extra)
+    };
+    let plan = plan.map_err(Failure::new)?;
     change::execute(root, &plan)?;
     Ok(Some(format!("Successfully started VM {uuid}")))
 }

@@ -8,7 +8,7 @@ use crate::change;
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
-use crate::plan::{Object, reboot, stop};
+use crate::plan::{Object, omnios, reboot, stop};
 
 const SYNTAX: Syntax = Syntax {
     types: &[("timeout", Kind::Number), ("force", Kind::Flag)],
@@ -18,7 +18,7 @@ const SYNTAX: Syntax = Syntax {
 pub const STOP: Command = Command { names: &["stop", "halt"], syntax: SYNTAX, run: run_stop };
 pub const REBOOT: Command = Command { names: &["reboot"], syntax: SYNTAX, run: run_reboot };
 
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "autoboot",
     "brand",
     "docker",
@@ -30,6 +30,7 @@ const FIELDS: [&str; 12] = [
     "uuid",
     "zone_state",
     "zoneid",
+    "zonename",
     "zonepath",
 ];
 
@@ -40,6 +41,7 @@ fn run_stop(mut call: Call) -> Outcome {
     let _lock = change::begin(root, &uuid)?;
     let (vm, brand) = load(root, &uuid, force)?;
     let state = state(&vm).to_owned();
+    let on_omnios = change::is_omnios(root);
     let not_running = || format!("VM {uuid} is already not 'running' (currently: {state})");
     if force {
         let up = zoneadm::find(root, &uuid)?.is_some_and(|zone| {
@@ -48,15 +50,22 @@ fn run_stop(mut call: Call) -> Outcome {
         if !up {
             return Err(Failure::new(format!("first of 1 error: {}", not_running())));
         }
-        change::execute(root, &stop::halt(&vm, brand))?;
+        let plan = if on_omnios { omnios::halt(&vm) } else { stop::halt(&vm, brand) };
+        change::execute(root, &plan)?;
     } else {
         if state != "running" {
-            change::execute(root, &stop::stay_down(&vm, brand))?;
+            let plan = if on_omnios { omnios::stay_down(&vm) } else { stop::stay_down(&vm, brand) };
+            change::execute(root, &plan)?;
             return Ok(Some(not_running()));
         }
         let timeout = call.options.number("timeout").filter(|seconds| *seconds >= 1.0);
         let timeout = timeout.map(|seconds| seconds as u64);
-        let plan = stop::plan(&vm, brand, timeout).map_err(Failure::new)?;
+        let plan = if on_omnios {
+            omnios::stop(&vm, brand, timeout)
+        } else {
+            stop::plan(&vm, brand, timeout)
+        };
+        let plan = plan.map_err(Failure::new)?;
         change::execute(root, &plan)?;
     }
     Ok(Some(format!("Successfully completed stop for VM {uuid}")))
@@ -85,7 +94,12 @@ fn run_reboot(mut call: Call) -> Outcome {
         }
         check_nic_tags(root, &vm)?;
         let (vm, brand) = if brand.vm_type().is_hvm() { whole(root, &uuid)? } else { (vm, brand) };
-        reboot::plan(&vm, brand).map_err(Failure::new)?
+        let plan = if change::is_omnios(root) {
+            omnios::reboot(&vm, brand)
+        } else {
+            reboot::plan(&vm, brand)
+        };
+        plan.map_err(Failure::new)?
     };
     change::execute(root, &plan)?;
     Ok(Some(format!("Successfully completed reboot for VM {uuid}")))

@@ -12,7 +12,7 @@ use crate::cli::{Call, Failure, Outcome, payload, print};
 use crate::commands::Command;
 use crate::create::{dropped_notes, refused};
 use crate::plan::update::{self, Question, Reservation};
-use crate::plan::{Object, create};
+use crate::plan::{Object, create, omnios};
 use crate::{change, facts};
 
 pub const COMMAND: Command = Command {
@@ -60,6 +60,10 @@ fn plan(
 ) -> Result<(Plan, Vec<String>), Failure> {
     let (vm, brand) = change::load(root, uuid, &Fields::all())?
         .ok_or_else(|| Failure::new(format!("VM {uuid} not found")))?;
+    let on_omnios = change::is_omnios(root);
+    if on_omnios {
+        omnios::check_update(&object).map_err(Failure::new)?;
+    }
     let pool = vm.get("zpool").and_then(Value::as_str);
     let facts = facts::for_checks(root, &object, pool, uuid)?;
     let mut payload = Payload::from(object);
@@ -68,6 +72,9 @@ fn plan(
         .map_err(|refusal| refused(&refusal, &payload, &facts))?;
     let notes = dropped_notes(&prepared.dropped, strict)?;
     let (vm, payload) = (vm.into_object(), payload.into_object());
+    if on_omnios {
+        return Ok((omnios::update(&vm, &payload, brand).map_err(Failure::new)?, notes));
+    }
     let facts = read_facts(root, &vm, &payload, brand)?;
     let plan = update::plan(&vm, payload, brand, &facts).map_err(Failure::new)?;
     Ok((plan, notes))

@@ -9,6 +9,7 @@ mod disks;
 mod docker;
 pub mod install;
 mod live;
+pub mod omnios;
 pub mod reboot;
 pub mod receive;
 pub mod reprovision;

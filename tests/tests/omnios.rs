@@ -1,0 +1,197 @@
+//! VMs of OmniOS: the same manifests and commands as on SmartOS, with zones that OmniOS's brands understand.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use e2e::Gz;
+use serde_json::{Value, json};
+
+const VM: &str = "b0000001-0000-4000-8000-000000000001";
+
+fn omnios() -> Gz {
+    Gz::init(&["--platform", "omnios"])
+}
+
+/// The example of a bhyve VM, without its image: a blank disk boots as well.
+fn manifest() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/bhyve.json");
+    let text = fs::read_to_string(path).expect("the example");
+    let mut manifest: Value = serde_json::from_str(&text).expect("JSON");
+    manifest["uuid"] = VM.into();
+    manifest["disks"][0] = json!({"boot": true, "model": "virtio", "size": 512});
+    manifest["disks"][1]["uuid"] = "d0000001-0000-4000-8000-000000000001".into();
+    manifest["disks"][0]["uuid"] = "d0000000-0000-4000-8000-000000000001".into();
+    manifest["nics"][0]["mac"] = "02:08:20:12:34:56".into();
+    manifest["tags"] = json!({"role": "db"});
+    manifest
+}
+
+/// Everything that must be as before; zonecfg's counter of zones goes on.
+fn state(gz: &Gz) -> String {
+    let text = gz.snapshot();
+    let counter = text.find("/did.txt").zip(text.find("/index"));
+    counter.map_or_else(|| text.clone(), |(from, to)| format!("{}{}", &text[..from], &text[to..]))
+}
+
+fn get(gz: &Gz) -> Value {
+    gz.vmadm(&["get", VM]).ok().json()
+}
+
+/// What docs/COMPATIBILITY.md says that OmniOS has not, or that differs from system to system.
+fn comparable(mut vm: Value) -> Value {
+    const OTHER: [&str; 22] = [
+        "boot_timestamp",
+        "com1",
+        "com2",
+        "create_timestamp",
+        "datacenter_name",
+        "headnode_id",
+        "last_modified",
+        "limit_priv",
+        "pid",
+        "platform_buildstamp",
+        "server_uuid",
+        "type",
+        "v",
+        "zfs_filesystem",
+        "zlog_mode",
+        "zlog_name",
+        "zfs_io_priority",
+        "zonedid",
+        "zoneid",
+        "zonepath",
+        "zpool",
+        "init_restarts",
+    ];
+    let object = vm.as_object_mut().expect("an object");
+    object.retain(|name, _| !OTHER.contains(&name.as_str()));
+    for disk in vm["disks"].as_array_mut().into_iter().flatten() {
+        let disk = disk.as_object_mut().expect("an object");
+        disk.retain(|name, _| !["path", "pci_slot", "zfs_filesystem", "zpool"].contains(&&**name));
+    }
+    vm
+}
+
+#[test]
+fn one_manifest_gives_the_same_vm_on_both_systems() {
+    let (smartos, omnios) = (Gz::init(&["--fixture", "spec"]), omnios());
+    for gz in [&smartos, &omnios] {
+        let run = gz.create(&manifest()).ok();
+        assert_eq!(run.stderr, format!("Successfully created VM {VM}\n"));
+    }
+    let (here, there) = (comparable(get(&omnios)), comparable(get(&smartos)));
+    let names: BTreeSet<&String> =
+        [&here, &there].into_iter().filter_map(Value::as_object).flat_map(|vm| vm.keys()).collect();
+    let differences: Vec<String> = names
+        .into_iter()
+        .filter(|name| here.get(name) != there.get(name))
+        .map(|name| format!("{name}: {:?} and {:?}", here.get(name), there.get(name)))
+        .collect();
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+#[test]
+fn a_bhyve_vm_lives_and_leaves_nothing() {
+    let gz = omnios();
+    let before = state(&gz);
+    let _ = gz.create(&manifest()).ok();
+    let vm = get(&gz);
+    assert_eq!(vm["state"], "running");
+    assert_eq!(vm["zonepath"], format!("/zones/{VM}"));
+    assert_eq!(vm["disks"][0]["path"], format!("/dev/zvol/rdsk/rpool/zones/{VM}/disk0"));
+    let list = gz.vmadm(&["list", "-H", "-o", "uuid,type,ram,state,alias"]).ok().text();
+    assert_eq!(list.split_whitespace().collect::<Vec<_>>(), [VM, "BHYV", "1024", "running", "db0"]);
+    assert_eq!(gz.vmadm(&["lookup", "alias=db0"]).ok().text(), format!("{VM}\n"));
+
+    // What the brand will make of the configuration.
+    let line = gz.run("bhyve-ctl", &["cmdline", VM]).ok().text();
+    for argument in [format!("rpool/zones/{VM}/disk0"), VM.to_owned(), "viona".to_owned()] {
+        assert!(line.contains(&argument), "{argument} is not in\n{line}");
+    }
+    let links = gz.run("dladm", &["show-vnic", "-z", VM, "-p", "-o", "over"]).ok().text();
+    assert_eq!(links, "net1\n", "the link behind the tag external");
+
+    let _ = gz.vmadm(&["reboot", VM]).ok();
+    assert_eq!(get(&gz)["state"], "running");
+    let _ = gz.vmadm(&["stop", VM]).ok();
+    assert_eq!((&get(&gz)["state"], &get(&gz)["autoboot"]), (&"stopped".into(), &false.into()));
+    let _ = gz.vmadm(&["update", VM, "ram=2048"]).ok();
+    assert_eq!(get(&gz)["ram"], 2048);
+    let _ = gz.vmadm(&["start", VM]).ok();
+    assert_eq!((&get(&gz)["state"], &get(&gz)["autoboot"]), (&"running".into(), &true.into()));
+    let _ = gz.vmadm(&["stop", VM, "-F"]).ok();
+    let _ = gz.vmadm(&["delete", VM]).ok();
+    assert_eq!(state(&gz), before);
+    assert!(!gz.path(&format!("/zones/{VM}")).exists());
+    let foreign = ["nictagadm", "sysinfo", "fwadm"];
+    let calls = gz.calls();
+    assert!(!calls.iter().any(|call| foreign.iter().any(|tool| call.starts_with(tool))));
+    assert!(!calls.iter().any(|call| call.starts_with("zonecfg -u") || call.ends_with(" -X")));
+}
+
+#[test]
+fn zones_of_its_own_brands_are_vms() {
+    let gz = omnios();
+    let before = state(&gz);
+    for brand in ["sparse", "pkgsrc", "lipkg", "ipkg"] {
+        let payload = json!({
+            "uuid": VM, "brand": brand, "alias": "web", "quota": 5, "max_physical_memory": 512,
+            "resolvers": ["192.0.2.53"],
+            "nics": [{"nic_tag": "net2", "ips": ["192.0.2.7/24"], "gateways": ["192.0.2.1"]}],
+        });
+        let _ = gz.create(&payload).ok();
+        let vm = get(&gz);
+        assert_eq!((&vm["brand"], &vm["state"]), (&brand.into(), &"running".into()));
+        assert_eq!((&vm["quota"], &vm["max_physical_memory"]), (&5.into(), &512.into()));
+        let nic = &vm["nics"][0];
+        assert_eq!((&nic["ip"], &nic["netmask"]), (&"192.0.2.7".into(), &"255.255.255.0".into()));
+        assert_eq!((&nic["gateway"], &nic["nic_tag"]), (&"192.0.2.1".into(), &"net2".into()));
+        let _ = gz.vmadm(&["reboot", VM]).ok();
+        let _ = gz.vmadm(&["stop", VM]).ok();
+        let _ = gz.vmadm(&["delete", VM]).ok();
+        assert_eq!(state(&gz), before, "{brand}");
+    }
+}
+
+#[test]
+fn what_omnios_cannot_do_is_named_and_nothing_changes() {
+    let gz = omnios();
+    let before = state(&gz);
+    let nic = json!([{"nic_tag": "external", "ips": ["dhcp"], "allow_ip_spoofing": true}]);
+    for (property, value, message) in [
+        ("flexible_disk_size", json!(20480), "flexible_disk_size: not available on OmniOS"),
+        ("nics", nic, "nics.0.allow_ip_spoofing: not available on OmniOS"),
+        (
+            "nics",
+            json!([{"nic_tag": "nosuch", "model": "virtio", "ips": ["dhcp"]}]),
+            "Invalid nic tag \"nosuch\"",
+        ),
+        ("brand", json!("joyent"), "Invalid brand"),
+        ("zonename", json!("db"), "zonename: "),
+        ("boot", json!("once=d"), "boot: "),
+    ] {
+        let mut payload = manifest();
+        payload[property] = value;
+        let run = gz.create(&payload).failed();
+        assert!(run.stderr.contains(message), "{property}: {}", run.stderr);
+        assert_eq!(state(&gz), before, "{property}");
+    }
+    let _ = gz.create(&manifest()).ok();
+    let made = state(&gz);
+    let run = gz.run_with("vmadm", &["update", VM], br#"{"add_disks": [{"size": 64}]}"#).failed();
+    assert!(run.stderr.contains("add_disks: not available on OmniOS"), "{}", run.stderr);
+    assert_eq!(state(&gz), made);
+}
+
+#[test]
+fn a_create_that_fails_is_undone() {
+    let mut gz = omnios();
+    let before = state(&gz);
+    for fault in ["zoneadm install:1", "zfs create:2", "zoneadm boot:1"] {
+        gz.set("GZSIM_FAULT", &format!("{fault}=exit 1 out of luck"));
+        let _ = gz.create(&manifest()).failed();
+        gz.unset("GZSIM_FAULT");
+        assert_eq!(state(&gz), before, "{fault}");
+    }
+}
