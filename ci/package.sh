@@ -38,10 +38,7 @@ for page in man/*.8; do put 644 "$page" "share/man/man8/${page##*/}"; done
 for schema in schemas/*.json; do put 644 "$schema" "share/zonekit/schemas/${schema##*/}"; done
 for example in examples/*; do put 644 "$example" "share/zonekit/examples/${example##*/}"; done
 for name in $NAMES; do
-  # Each program writes its own completions, so that they never lag behind its options.
-  if [[ -f man/completions/$name.bash ]]; then
-    put 644 "man/completions/$name.bash" "share/bash-completion/completions/$name"
-  fi
+  put 644 "man/completions/$name.bash" "share/bash-completion/completions/$name"
 done
 for manifest in ci/package/smf/*.xml; do
   sed "s|@PREFIX@|$PREFIX|g" "$manifest" >"$OUT/manifest.xml"

@@ -50,7 +50,12 @@ pub fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().copied().find(|command| command.names.contains(&name))
 }
 
-/// Every name and synonym, for hints and completions.
+/// Every command, for completions.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    COMMANDS.iter().copied()
+}
+
+/// Every name and synonym, for hints.
 pub fn names() -> impl Iterator<Item = &'static str> {
     COMMANDS.iter().flat_map(|command| command.names.iter().copied())
 }

@@ -1,5 +1,6 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 
+mod completions;
 mod demo;
 mod man_tables;
 mod schemas;
@@ -14,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask TASK
 tasks:
   demo        build the programs and show the main job in a simulated global zone
   schemas     write schemas/*.json from the property table
+  completions write man/completions/*.bash from the programs' tables of commands
   man-tables  write the property lists of the manual pages from the property table
 ";
 
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let done = match task.as_str() {
         "demo" => demo::run(&root()),
         "schemas" => schemas::write(&root()),
+        "completions" => completions::write(&root()),
         "man-tables" => man_tables::write(&root()),
         _ => {
             eprint!("{USAGE}");

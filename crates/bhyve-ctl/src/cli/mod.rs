@@ -48,7 +48,8 @@ fn dispatch(matches: &ArgMatches) -> anyhow::Result<()> {
     }
 }
 
-fn program() -> Command {
+/// The program's commands and options.
+pub fn program() -> Command {
     Command::new("bhyve-ctl")
         .about("Control bhyve and KVM virtual machines")
         .version(env!("CARGO_PKG_VERSION"))

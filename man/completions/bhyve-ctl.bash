@@ -1,0 +1,28 @@
+# bash completion of bhyve-ctl; written by `cargo xtask completions`
+_bhyve_ctl() {
+  local word=${COMP_WORDS[COMP_CWORD]} options=
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    mapfile -t COMPREPLY < <(compgen -W 'cmdline console devices list metadata nmi powerdown poweroff qmp reset screenshot seed stats status vnc' -- "$word")
+    return
+  fi
+  case ${COMP_WORDS[1]} in
+    cmdline) options='--xml --flavour --json --config' ;;
+    status) options='--json' ;;
+    stats) options='--json' ;;
+    devices) options='--json' ;;
+    nmi) options='--json' ;;
+    reset) options='--json' ;;
+    powerdown) options='--json --timeout' ;;
+    poweroff) options='--json' ;;
+    list) options='--json' ;;
+    vnc) options='--listen' ;;
+    metadata) options='--socket --file' ;;
+  esac
+  if [[ $word == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+  else
+    mapfile -t COMPREPLY < <(compgen -W "$(vmadm lookup 2>/dev/null)" -- "$word")
+  fi
+}
+complete -o default -F _bhyve_ctl bhyve-ctl

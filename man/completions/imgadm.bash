@@ -1,0 +1,34 @@
+# bash completion of imgadm; written by `cargo xtask completions`
+_imgadm() {
+  local word=${COMP_WORDS[COMP_CWORD]} options=
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    mapfile -t COMPREPLY < <(compgen -W 'ancestry avail available create delete destroy get import info install latest list mirror publish serve show sources update vacuum verify' -- "$word")
+    return
+  fi
+  case ${COMP_WORDS[1]} in
+    sources) options='--help -h --verbose -v --json -j -a -d -e --check -c --type -t --insecure -k --force -f' ;;
+    avail | available) options='--help -h --json -j -H -o -s' ;;
+    show) options='--help -h' ;;
+    import) options='--channel -C --help -h --quiet -q -P --source -S --zstream' ;;
+    install) options='--help -h -m -f --quiet -q -P' ;;
+    list) options='--help -h --json -j -H -o -s --docker' ;;
+    get | info) options='--help -h -P -r' ;;
+    update) options='--help -h --dry-run -n' ;;
+    delete | destroy) options='--help -h -P' ;;
+    ancestry) options='--help -h --json -j -H -o -P' ;;
+    vacuum) options='--help -h --dry-run -n --force -f' ;;
+    create) options='--help -h -m --output-template -o --compression -c --incremental -i --max-origin-depth -s --publish -p --quiet -q' ;;
+    publish) options='--help -h -m -f --quiet -q' ;;
+    serve) options='--help -h --listen -l --port -p --token-file' ;;
+    mirror) options='--help -h --quiet -q --source -S --dry-run -n' ;;
+    latest) options='--help -h --json -j -H -o' ;;
+    verify) options='--help -h -P -f' ;;
+  esac
+  if [[ $word == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+  else
+    mapfile -t COMPREPLY < <(compgen -W "$(imgadm list -H -o uuid 2>/dev/null)" -- "$word")
+  fi
+}
+complete -o default -F _imgadm imgadm
