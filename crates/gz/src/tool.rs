@@ -211,7 +211,7 @@ impl<'a> Tool<'a> {
         let status = collected.as_ref().ok().and_then(|output| output.status.code()).unwrap_or(-1);
         let took = started.elapsed();
         probes::tool_done(&command, status, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        log::debug!("{command} took {} ms", took.as_millis());
+        log::debug!("{command} took {:.3} ms", took.as_secs_f64() * 1e3);
         collected
     }
 
