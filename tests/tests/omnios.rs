@@ -8,6 +8,9 @@ use e2e::Gz;
 use serde_json::{Value, json};
 
 const VM: &str = "b0000001-0000-4000-8000-000000000001";
+/// Images.
+const LX: &str = "5917ca96-c888-11e5-8da0-e785a1ad1185";
+const DISK: &str = "c1d3f0b2-58a7-4f0e-8f3b-0e5f1a9d4e02";
 
 fn omnios() -> Gz {
     Gz::init(&["--platform", "omnios"])
@@ -152,6 +155,83 @@ fn zones_of_its_own_brands_are_vms() {
         let _ = gz.vmadm(&["delete", VM]).ok();
         assert_eq!(state(&gz), before, "{brand}");
     }
+}
+
+#[test]
+fn a_kvm_vm_is_powered_down_by_its_brand() {
+    let gz = omnios();
+    let before = state(&gz);
+    let payload = json!({
+        "uuid": VM, "brand": "kvm", "ram": 512, "vcpus": 1, "vnc_port": 0,
+        "disks": [{"size": 64, "model": "virtio", "boot": true}],
+        "nics": [{"nic_tag": "admin", "model": "virtio", "ip": "dhcp"}],
+    });
+    let _ = gz.create(&payload).ok();
+    assert!(gz.run("bhyve-ctl", &["cmdline", VM]).ok().text().contains("qemu-system-x86_64"));
+    gz.clear_calls();
+    let _ = gz.vmadm(&["stop", VM]).ok();
+    assert!(gz.calls().contains(&format!("zoneadm -z {VM} shutdown")));
+    assert_eq!(get(&gz)["state"], "stopped");
+    let _ = gz.vmadm(&["start", VM]).ok();
+    let _ = gz.vmadm(&["delete", VM]).ok();
+    assert_eq!(state(&gz), before);
+}
+
+#[test]
+fn images_are_in_the_pool_of_the_vms() {
+    let gz = omnios();
+    let before = state(&gz);
+    let made = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = made.path().join(name);
+        fs::write(&path, bytes).expect("a writable directory");
+        path.display().to_string()
+    };
+    let streams = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/zfs-streams");
+    let mut disks = Vec::new();
+    for (uuid, stream, kind, sha1) in [
+        (LX, "fs-full", "lx-dataset", "0d0b9a5f0e06183d23c71e7f0e33be1d6747d852"),
+        (DISK, "vol-full", "zvol", "cd8efa525ecd221f1b915671b558e0df66043eae"),
+    ] {
+        let file = fs::read(streams.join(format!("{stream}.zfs.gz"))).expect("a stream");
+        let mut manifest = json!({
+            "v": 2, "uuid": uuid, "name": "image", "version": "1", "type": kind, "os": "linux",
+            "files": [{"sha1": sha1, "size": file.len(), "compression": "gzip"}],
+        });
+        if kind == "zvol" {
+            manifest["image_size"] = 8.into();
+            manifest["nic_driver"] = "virtio".into();
+            manifest["disk_driver"] = "virtio".into();
+            manifest["cpu_type"] = "host".into();
+            disks = vec![json!({
+                "boot": true, "model": "virtio", "image_uuid": uuid, "image_size": 8
+            })];
+        }
+        let manifest = write("manifest.json", manifest.to_string().as_bytes());
+        let file = write("file.gz", &file);
+        let _ = gz.run("imgadm", &["install", "-m", &manifest, "-f", &file]).ok();
+    }
+    assert!(gz.datasets().contains(&format!("rpool/{LX}@final")));
+
+    let payload = json!({
+        "uuid": VM, "brand": "lx", "image_uuid": LX, "kernel_version": "4.3.0", "quota": 2,
+        "max_physical_memory": 256,
+    });
+    let _ = gz.create(&payload).ok();
+    let vm = get(&gz);
+    assert_eq!((&vm["image_uuid"], &vm["kernel_version"]), (&LX.into(), &"4.3.0".into()));
+    assert!(gz.datasets().contains(&format!("rpool/zones/{VM}\tfilesystem\trpool/{LX}@final")));
+    let _ = gz.vmadm(&["delete", VM]).ok();
+
+    let payload = json!({"uuid": VM, "brand": "bhyve", "ram": 256, "disks": disks});
+    let _ = gz.create(&payload).ok();
+    let clone = format!("rpool/zones/{VM}/disk0\tvolume\trpool/{DISK}@final");
+    assert!(gz.datasets().contains(&clone));
+    let _ = gz.vmadm(&["delete", VM]).ok();
+    for uuid in [LX, DISK] {
+        let _ = gz.run("imgadm", &["delete", uuid]).ok();
+    }
+    assert_eq!(state(&gz), before);
 }
 
 #[test]

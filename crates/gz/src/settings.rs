@@ -9,9 +9,11 @@
 
 use std::collections::BTreeMap;
 
+use manifest::Flavour;
 use serde::Deserialize;
 
 use crate::files;
+use crate::platform;
 use crate::root::Root;
 use crate::tool::{Error, Result};
 use crate::zfs;
@@ -72,6 +74,14 @@ pub fn read(root: &Root) -> Result<Settings> {
     };
     parse(&String::from_utf8_lossy(&bytes))
         .map_err(|why| Error::Unexpected { what: PATH.to_owned(), why })
+}
+
+/// The pool of VMs and images where none is named: SmartOS's `zones`, on OmniOS that of [`Settings::dataset`].
+pub fn default_pool(root: &Root) -> Result<String> {
+    Ok(match platform::released_flavour(root) {
+        Some(Flavour::OmniOs) => read(root)?.pool().to_owned(),
+        Some(Flavour::SmartOs) | None => "zones".to_owned(),
+    })
 }
 
 fn parse(text: &str) -> std::result::Result<Settings, String> {

@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use gz::{Root, images, zfs};
+use gz::{Root, images, settings, zfs};
 use serde_json::{Map, json};
 
 use crate::errors::{Error, Result};
 use crate::rows::ImageInfo;
 
 /// The pool used where none is named.
-pub const DEFAULT_POOL: &str = "zones";
+pub fn default_pool(root: &Root) -> Result<String> {
+    settings::default_pool(root).map_err(|error| Error::internal(error.to_string()))
+}
 
 /// Whether a text is a UUID in the form that images have: lower case, with hyphens.
 pub fn is_uuid(text: &str) -> bool {

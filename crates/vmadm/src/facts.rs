@@ -11,9 +11,6 @@ use serde_json::Value;
 use crate::cli::Failure;
 use crate::plan::{Object, create, omnios};
 
-/// SmartOS's pool, which VMs are put on where the payload names none.
-const DEFAULT_POOL: &str = "zones";
-
 /// The names of the pools.
 pub fn pools(root: &Root) -> Result<Vec<String>, Failure> {
     let text = root.tool("/usr/sbin/zpool").args(["list", "-H", "-p", "-o", "name"]).text()?;
@@ -23,16 +20,12 @@ pub fn pools(root: &Root) -> Result<Vec<String>, Failure> {
 /// Facts for validation alone: pools and the images that the payload names. `pool` is that of the VM where it exists.
 pub fn for_validation(root: &Root, payload: &Object, pool: Option<&str>) -> Result<Facts, Failure> {
     let flavour = platform::released_flavour(root).unwrap_or_default();
-    let default_zpool = match flavour {
-        Flavour::SmartOs => None,
-        Flavour::OmniOs => Some(settings::read(root)?.pool().to_owned()),
-    };
-    let pool = pool.or(default_zpool.as_deref());
+    let default_zpool = settings::default_pool(root)?;
     Ok(Facts {
         flavour,
         zpools: pools(root)?,
-        images: named_images(root, payload, pool)?,
-        default_zpool,
+        images: named_images(root, payload, pool.unwrap_or(&default_zpool))?,
+        default_zpool: Some(default_zpool),
         ..Facts::default()
     })
 }
@@ -98,17 +91,12 @@ fn elements<'a>(payload: &'a Object, keys: &'a [&str]) -> impl Iterator<Item = &
         .filter_map(Value::as_object)
 }
 
-fn named_images(
-    root: &Root,
-    payload: &Object,
-    pool: Option<&str>,
-) -> Result<Vec<ImageFacts>, Failure> {
+fn named_images(root: &Root, payload: &Object, pool: &str) -> Result<Vec<ImageFacts>, Failure> {
     let text = |object: &Object, key: &str| {
         object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
     let own_pool = ["zpool", "zfs_storage_pool_name"].iter().find_map(|key| text(payload, key));
-    let own_pool =
-        own_pool.or_else(|| pool.map(str::to_owned)).unwrap_or_else(|| DEFAULT_POOL.to_owned());
+    let own_pool = own_pool.unwrap_or_else(|| pool.to_owned());
     let mut wanted = BTreeSet::new();
     for key in ["image_uuid", "dataset_uuid", "zone_dataset_uuid"] {
         wanted.extend(text(payload, key).map(|uuid| (own_pool.clone(), uuid)));

@@ -39,7 +39,7 @@ Fields are those of `imgadm list`.
 fn run(app: &App, given: &Given) -> Result<()> {
     let uuid = only_argument(given)?;
     store::check_uuid(uuid)?;
-    let images = chain(app, pool(given)?, uuid)?;
+    let images = chain(app, &pool(&app.root, given)?, uuid)?;
     let listing = Listing {
         json: given.has("json"),
         skip_header: given.has("H"),

@@ -27,7 +27,7 @@ Usage:
 fn run(app: &App, given: &Given) -> Result<()> {
     let uuid = only_argument(given)?;
     store::check_uuid(uuid)?;
-    let pool = pool(given)?;
+    let pool = &pool(&app.root, given)?;
     let dataset = format!("{pool}/{uuid}");
     if !store::dataset_exists(&app.root, &dataset)? {
         return Err(Error::image_not_installed(pool, uuid));

@@ -32,7 +32,7 @@ Usage:
 fn run(app: &App, given: &Given) -> Result<()> {
     let uuid = only_argument(given)?;
     store::check_uuid(uuid)?;
-    let pool = pool(given)?;
+    let pool = &pool(&app.root, given)?;
     let mut image =
         store::get(&app.root, pool, uuid)?.ok_or_else(|| Error::image_not_installed(pool, uuid))?;
     if given.has("r") {

@@ -70,7 +70,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
     if given.arguments.len() != 1 && !several {
         return Err(Error::wrong_arguments(&given.arguments));
     }
-    let pool = pool(given)?;
+    let pool = &pool(&app.root, given)?;
     let options =
         Options { root: &app.root, pool, zstream: given.has("zstream"), quiet: given.has("quiet") };
     if let [argument] = given.arguments.as_slice()

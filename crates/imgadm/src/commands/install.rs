@@ -50,7 +50,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
         )));
     }
     let (mut manifest, file) = manifest_and_file(given)?;
-    let pool = pool(given)?;
+    let pool = &pool(&app.root, given)?;
     let uuid = manifest.get("uuid").and_then(Value::as_str).unwrap_or("undefined").to_owned();
     store::check_uuid(&uuid)?;
     if manifest.get("published_at").is_none_or(Value::is_null) {

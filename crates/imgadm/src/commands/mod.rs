@@ -18,6 +18,8 @@ mod update;
 mod vacuum;
 mod verify;
 
+use gz::Root;
+
 use crate::app::App;
 use crate::cli::options::{Given, Row, flag, value};
 use crate::errors::{Error, Result};
@@ -121,9 +123,12 @@ fn handle_interrupts() -> Result<()> {
     gz::interrupt::handle().map_err(|e| Error::internal(format!("cannot take signals: {e}")))
 }
 
-/// The pool of `-P`.
-fn pool(given: &Given) -> Result<&str> {
-    let pool = given.get("P").unwrap_or(store::DEFAULT_POOL);
-    store::check_pool(pool)?;
+/// The pool of `-P`, else the one of this system's VMs.
+fn pool(root: &Root, given: &Given) -> Result<String> {
+    let pool = match given.get("P") {
+        Some(pool) => pool.to_owned(),
+        None => store::default_pool(root)?,
+    };
+    store::check_pool(&pool)?;
     Ok(pool)
 }

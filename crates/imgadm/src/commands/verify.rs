@@ -42,7 +42,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
         let images = store::load(&app.root)?.images;
         images.iter().map(|i| (i.pool().to_owned(), i.text("uuid").to_owned())).collect()
     } else {
-        let pool = pool(given)?;
+        let pool = &pool(&app.root, given)?;
         given
             .arguments
             .iter()
