@@ -125,6 +125,11 @@ pub fn rename(root: &Root, from: &str, to: &str) -> Result<()> {
     tool(root).args(["rename", from, to]).run().map(drop)
 }
 
+/// Renames a dataset even where its filesystems are in use: they are unmounted by force.
+pub fn rename_by_force(root: &Root, from: &str, to: &str) -> Result<()> {
+    tool(root).args(["rename", "-f", from, to]).run().map(drop)
+}
+
 /// Destroys a dataset or snapshot, with `options` such as `-r`.
 pub fn destroy(root: &Root, options: &[&str], name: &str) -> Result<()> {
     tool(root).arg("destroy").args(options).arg(name).run().map(drop)

@@ -47,11 +47,13 @@ fn run_stop(mut call: Call) -> Outcome {
         let up = zoneadm::find(root, &uuid)?.is_some_and(|zone| {
             !matches!(zone.state.as_str(), "installed" | "configured" | "incomplete")
         });
+        let plan = if on_omnios { omnios::halt(&vm) } else { stop::halt(&vm, brand, up) };
+        if up || !on_omnios {
+            change::execute(root, &plan)?;
+        }
         if !up {
             return Err(Failure::new(format!("first of 1 error: {}", not_running())));
         }
-        let plan = if on_omnios { omnios::halt(&vm) } else { stop::halt(&vm, brand) };
-        change::execute(root, &plan)?;
     } else {
         if state != "running" {
             let plan = if on_omnios { omnios::stay_down(&vm) } else { stop::stay_down(&vm, brand) };

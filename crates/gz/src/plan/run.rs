@@ -38,7 +38,7 @@ impl Step {
                 destroy(root, if *force { "-rF" } else { "-r" }, dataset)
             }
             Self::DestroyVolume { dataset } => destroy_volume(root, dataset),
-            Self::RenameDataset { from, to } => match zfs::rename(root, from, to) {
+            Self::RenameDataset { from, to } => match zfs::rename_by_force(root, from, to) {
                 // Undone twice: it has its old name already.
                 Err(error) if is_gone(&error) && zfs::exists(root, to)? => Ok(()),
                 other => other,

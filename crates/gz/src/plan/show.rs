@@ -43,7 +43,7 @@ impl fmt::Display for Step {
                 write!(f, "zfs destroy -r{} {dataset}", if *force { "F" } else { "" })
             }
             S::DestroyVolume { dataset } => write!(f, "zfs destroy -rF {dataset}"),
-            S::RenameDataset { from, to } => write!(f, "zfs rename {from} {to}"),
+            S::RenameDataset { from, to } => write!(f, "zfs rename -f {from} {to}"),
             S::CreateSnapshots { snapshots } => write!(f, "zfs snapshot {}", snapshots.join(" ")),
             S::DestroySnapshot { snapshot } => write!(f, "zfs destroy {snapshot}"),
             S::DestroySnapshots { snapshot } => write!(f, "zfs destroy -r {snapshot}"),

@@ -29,7 +29,7 @@ pub enum Step {
     /// Destroys a volume with its snapshots and then the snapshot that it was cloned from, where that was made for it
     /// alone (anything but an image's `@final`).
     DestroyVolume { dataset: String },
-    /// `zfs rename`.
+    /// `zfs rename -f`.
     RenameDataset { from: String, to: String },
     /// `zfs snapshot` of all of them at once.
     CreateSnapshots { snapshots: Vec<String> },

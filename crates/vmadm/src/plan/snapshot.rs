@@ -98,7 +98,7 @@ pub fn rollback(
     let mut plan = Plan::new("rollback-snapshot", text(vm, "uuid"), OnFailure::Keep);
     let stopped = text(vm, "state") == "stopped";
     if !stopped {
-        plan.steps.extend(stop::halt(vm, brand).steps);
+        plan.steps.extend(stop::halt(vm, brand, true).steps);
     }
     for dataset in datasets {
         plan.steps.push(Step::Rollback { snapshot: format!("{dataset}@{PREFIX}{name}") });

@@ -94,12 +94,15 @@ pub(super) fn login(vm: &Object, command: &[&str]) -> Step {
     }
 }
 
-/// Plans a stop by force, whatever the state.
-pub fn halt(vm: &Object, brand: Brand) -> Plan {
+/// Plans a stop by force, whatever the state: zoneadm knows best whether there is something to halt, as a zone that
+/// does not run may be half way up. Only what was `up` is kept from booting with the system (observed).
+pub fn halt(vm: &Object, brand: Brand, up: bool) -> Plan {
     let uuid = text(vm, "uuid");
     let mut plan = Plan::new("stop", uuid, OnFailure::Keep);
     plan.steps.push(Step::Halt { uuid: uuid.to_owned() });
-    plan.steps.push(set_autoboot(uuid, brand, false));
+    if up {
+        plan.steps.push(set_autoboot(uuid, brand, false));
+    }
     if text(vm, "state") == "stopping" {
         plan.steps.push(super::create::change(uuid, "remove attr name=transition"));
     }
