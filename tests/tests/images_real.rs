@@ -133,6 +133,20 @@ fn images_hold_what_went_into_them() {
         gz.run("zfs", &["get", "-H", "-o", "value", "origin", &format!("zones/{INCREMENTAL}")]);
     assert_eq!(origin.text().trim(), format!("zones/{VOLUME}@final"));
 
+    // A bhyve VM on a clone of the volume, with a second disk: real volumes with real reservations.
+    let disks = json!([{"boot": true, "model": "virtio", "image_uuid": VOLUME}, {"model": "virtio", "size": 16}]);
+    let machine = json!({
+        "uuid": VM, "brand": "bhyve", "alias": "disk", "ram": 256, "vcpus": 1, "disks": disks,
+        "nics": [{"nic_tag": "admin", "ip": "dhcp", "model": "virtio"}],
+    });
+    succeed(gz.create(&machine));
+    assert_eq!(head_of_volume(&format!("{VM}/disk0")), "boot sector of a test disk");
+    let got = gz.vmadm(&["get", VM]).json();
+    assert_eq!((&got["disks"][0]["size"], &got["disks"][1]["size"]), (&json!(8), &json!(16)));
+    assert!(got["disks"][1]["refreservation"].as_u64() >= Some(16), "{}", got["disks"]);
+    succeed(gz.vmadm(&["stop", VM, "-F"]));
+    succeed(gz.vmadm(&["delete", VM]));
+
     // A VM of it, changed, becomes an image of its own; it goes to the server and comes back the same.
     let payload = json!({
         "uuid": VM, "brand": "joyent", "image_uuid": FILESYSTEM, "alias": "x", "max_physical_memory": 256,

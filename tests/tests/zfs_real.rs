@@ -257,59 +257,145 @@ fn damaged(stream: &[u8]) -> Vec<(String, Vec<u8>)> {
     copies
 }
 
+/// A real zfs and a simulated one, side by side.
+struct Both {
+    gz: Gz,
+    simulated: PathBuf,
+    real: PathBuf,
+}
+
+impl Both {
+    fn new(real: PathBuf) -> Self {
+        let gz = Gz::init(&[]);
+        let simulated = gz.root().join("usr/sbin/zfs");
+        Self { gz, simulated, real }
+    }
+
+    /// Runs a command on both; it must work on both.
+    fn succeed(&self, arguments: &[&str], stdin: Option<&Path>) {
+        for program in [&self.simulated, &self.real] {
+            let output = zfs(program, arguments, stdin);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
+    /// Receives each stream into `target` on both, and takes it away again with `undo`. Gives what differed: whether it
+    /// was taken, and the datasets and snapshots that are there afterwards.
+    fn receive(
+        &self,
+        name: &str,
+        target: &str,
+        undo: &[&str],
+        streams: &[(String, Vec<u8>)],
+    ) -> Vec<String> {
+        let file = self.gz.path("/tmp/stream");
+        let list = ["list", "-H", "-o", "name", "-t", "all", "-r", target];
+        let mut differences = Vec::new();
+        for (what, stream) in streams {
+            fs::write(&file, stream).unwrap();
+            let [ours, theirs] = [&self.simulated, &self.real].map(|program| {
+                let output = zfs(program, &["receive", "-u", target], Some(&file));
+                let left = String::from_utf8_lossy(&zfs(program, &list, None).stdout).into_owned();
+                if !left.is_empty() {
+                    zfs(program, undo, None);
+                }
+                (
+                    (output.status.success(), left),
+                    String::from_utf8_lossy(&output.stderr).into_owned(),
+                )
+            });
+            if ours.0 != theirs.0 {
+                differences
+                    .push(format!("{name}, {what}:\n  simulated {ours:?}\n  real      {theirs:?}"));
+            }
+        }
+        differences
+    }
+}
+
 #[test]
 fn streams_are_taken_and_refused_alike() {
     let Some(real) = real_zfs("streams_are_taken_and_refused_alike") else { return };
-    let gz = Gz::init(&[]);
-    let simulated = gz.root().join("usr/sbin/zfs");
-    let file = gz.root().join("stream");
+    let both = Both::new(real);
+    let base_file = both.gz.path("/tmp/base");
     let mut differences = Vec::new();
     for (name, base) in STREAMS {
         let stream = unpacked(name);
         let mut copies = damaged(&stream);
         copies.push(("whole".into(), stream));
         if let Some(base) = base {
-            fs::write(&file, unpacked(base)).unwrap();
-            for program in [&simulated, &real] {
-                let output = zfs(program, &["receive", "zones/base"], Some(&file));
-                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            }
+            fs::write(&base_file, unpacked(base)).unwrap();
+            both.succeed(&["receive", "zones/base"], Some(&base_file));
         }
-        for (what, copy) in &copies {
-            fs::write(&file, copy).unwrap();
-            let target = match *name {
-                "fs-incremental" => "zones/base",
-                _ => "zones/r",
-            };
-            let outcome = |program: &Path| {
-                let output = zfs(program, &["receive", "-u", target], Some(&file));
-                let there =
-                    zfs(program, &["list", "-H", "-o", "name", "-t", "all", "-r", target], None);
-                let listed = String::from_utf8_lossy(&there.stdout).into_owned();
-                (
-                    output.status.success(),
-                    listed,
-                    String::from_utf8_lossy(&output.stderr).into_owned(),
-                )
-            };
-            let (ours, our_list, our_text) = outcome(&simulated);
-            let (theirs, their_list, their_text) = outcome(&real);
-            if ours != theirs || our_list != their_list {
-                differences.push(format!(
-                    "{name}, {what}:\n  simulated {ours} {our_list:?} {our_text:?}\n  real      {theirs} {their_list:?} {their_text:?}"
-                ));
+        differences.extend(match *name {
+            "fs-incremental" => {
+                both.receive(name, "zones/base", &["rollback", "-r", "zones/base@final"], &copies)
             }
-            for (program, left) in [(&simulated, &our_list), (&real, &their_list)] {
-                if target == "zones/base" {
-                    zfs(program, &["rollback", "-r", "zones/base@final"], None);
-                } else if !left.is_empty() {
-                    zfs(program, &["destroy", "-r", target], None);
-                }
-            }
-        }
-        for program in [&simulated, &real] {
-            zfs(program, &["destroy", "-rR", "zones/base"], None);
+            _ => both.receive(name, "zones/r", &["destroy", "-r", "zones/r"], &copies),
+        });
+        if base.is_some() {
+            both.succeed(&["destroy", "-rR", "zones/base"], None);
         }
     }
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+#[test]
+fn streams_made_by_this_zfs_are_taken_and_refused_alike() {
+    let Some(real) = real_zfs("streams_made_by_this_zfs_are_taken_and_refused_alike") else {
+        return;
+    };
+    let both = Both::new(real);
+    let make = |arguments: &[&str]| {
+        let output = zfs(&both.real, arguments, None);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        output.stdout
+    };
+    make(&["create", "-o", "recordsize=1M", "-o", "compression=lz4", "zones/made"]);
+    make(&["create", "zones/made/child"]);
+    make(&["create", "-V", "16M", "zones/made/volume"]);
+    fs::write("/zones/made/text", "the same line\n".repeat(100_000)).unwrap();
+    fs::write("/zones/made/small", "tiny").unwrap();
+    fs::write("/zones/made/child/file", "x").unwrap();
+    make(&["snapshot", "-r", "zones/made@a"]);
+    fs::write("/zones/made/text", "another line\n".repeat(50_000)).unwrap();
+    fs::remove_file("/zones/made/small").unwrap();
+    make(&["snapshot", "-r", "zones/made@b"]);
+    let sends: &[(&str, &[&str])] = &[
+        ("replication", &["send", "-R", "zones/made@b"]),
+        ("properties", &["send", "-p", "zones/made@a"]),
+        ("compressed", &["send", "-c", "zones/made@a"]),
+        ("embedded", &["send", "-e", "zones/made@a"]),
+        ("large blocks", &["send", "-L", "-c", "-e", "zones/made@a"]),
+        ("volume", &["send", "zones/made/volume@a"]),
+    ];
+    let mut differences = Vec::new();
+    for (name, arguments) in sends {
+        let stream = make(arguments);
+        let mut copies: Vec<_> = damaged(&stream).into_iter().step_by(3).collect();
+        copies.push(("whole".into(), stream));
+        differences.extend(both.receive(name, "zones/r", &["destroy", "-r", "zones/r"], &copies));
+    }
+    // Every snapshot between two, on top of the first.
+    let base = both.gz.path("/tmp/base");
+    fs::write(&base, make(&["send", "zones/made@a"])).unwrap();
+    both.succeed(&["receive", "-u", "zones/r"], Some(&base));
+    for (name, flag) in [("incremental", "-i"), ("intermediate", "-I")] {
+        let stream = make(&["send", flag, "@a", "zones/made@b"]);
+        let mut copies: Vec<_> = damaged(&stream).into_iter().step_by(3).collect();
+        copies.push(("whole".into(), stream));
+        differences.extend(both.receive(
+            name,
+            "zones/r",
+            &["rollback", "-r", "zones/r@a"],
+            &copies,
+        ));
+    }
+    both.succeed(&["destroy", "-r", "zones/r"], None);
+    make(&["destroy", "-r", "zones/made"]);
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
