@@ -62,9 +62,11 @@ fn converse(stream: UnixStream, zone_root: &Path, buttons: &Sender<Button>) -> s
         if line.trim().is_empty() {
             continue;
         }
+        let mut pressed = None;
         let mut answer = match serde_json::from_str::<Value>(&line) {
             Ok(request) => {
-                let mut answer = answer(&request, zone_root, buttons);
+                pressed = button(&request);
+                let mut answer = answer(&request, zone_root);
                 if let Some(id) = request.get("id") {
                     answer["id"] = id.clone();
                 }
@@ -75,14 +77,30 @@ fn converse(stream: UnixStream, zone_root: &Path, buttons: &Sender<Button>) -> s
         .to_string();
         answer.push_str("\r\n");
         output.write_all(answer.as_bytes())?;
+        // As qemu does, after the answer: the process may end before the next line.
+        if let Some(button) = pressed {
+            // The receiver is gone only when the process ends.
+            let _ = buttons.send(button);
+        }
     }
     Ok(())
 }
 
-fn answer(request: &Value, zone_root: &Path, buttons: &Sender<Button>) -> Value {
+/// The button that a request presses.
+fn button(request: &Value) -> Option<Button> {
+    match request["execute"].as_str()? {
+        "system_powerdown" => Some(Button::Power),
+        "quit" => Some(Button::Quit),
+        _ => None,
+    }
+}
+
+fn answer(request: &Value, zone_root: &Path) -> Value {
     let command = request["execute"].as_str().unwrap_or_default();
     let result = match command {
         "qmp_capabilities"
+        | "system_powerdown"
+        | "quit"
         | "system_reset"
         | "inject-nmi"
         | "nmi"
@@ -90,12 +108,6 @@ fn answer(request: &Value, zone_root: &Path, buttons: &Sender<Button>) -> Value 
         | "stop"
         | "set_password"
         | "human-monitor-command" => json!({}),
-        "system_powerdown" | "quit" => {
-            let button = if command == "quit" { Button::Quit } else { Button::Power };
-            // The receiver is gone only when the process ends.
-            let _ = buttons.send(button);
-            json!({})
-        }
         "query-status" => json!({"running": true, "singlestep": false, "status": "running"}),
         "query-version" => json!({"qemu": {"micro": 1, "minor": 14, "major": 0},
                                   "package": " (qemu-kvm-devel)"}),
@@ -149,18 +161,15 @@ fn take_picture(zone_root: &Path, name: &str) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-
     use super::*;
 
     #[test]
     fn commands_are_answered() {
-        let (sender, receiver) = channel();
-        let ask =
-            |command: &str| answer(&json!({"execute": command}), Path::new("/nowhere"), &sender);
+        let ask = |command: &str| answer(&json!({"execute": command}), Path::new("/nowhere"));
         assert_eq!(ask("query-status")["return"]["status"], "running");
         assert_eq!(ask("frobnicate")["error"]["class"], "CommandNotFound");
         assert_eq!(ask("system_powerdown"), json!({"return": {}}));
-        assert_eq!(receiver.try_recv(), Ok(Button::Power));
+        assert_eq!(button(&json!({"execute": "system_powerdown"})), Some(Button::Power));
+        assert_eq!(button(&json!({"execute": "query-status"})), None);
     }
 }
