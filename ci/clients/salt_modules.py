@@ -87,7 +87,8 @@ check("zoneadm.list", modules["zoneadm.list"](), lambda a: list(uuids)[0] in a)
 check("zonecfg.info", modules["zonecfg.info"](list(uuids)[0]), lambda a: a["brand"] == "joyent")
 
 zone = "saltzone"
-check("zonecfg.create", modules["zonecfg.create"](zone, "joyent", "/zones/saltzone")["status"])
+# Salt makes the directory above the zonepath on the machine it runs on.
+check("zonecfg.create", modules["zonecfg.create"](zone, "joyent", f"{work}/zones/saltzone")["status"])
 check("zonecfg.set", modules["zonecfg.set_property"](zone, "autoboot", "true")["status"])
 check(
     "zonecfg.add",

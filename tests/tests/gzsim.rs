@@ -73,3 +73,19 @@ fn many_zones_are_made_at_once() {
     assert_eq!(list.lines().filter(|line| line.contains(":running:")).count(), 11);
     assert_eq!(list.lines().filter(|line| line.contains(":installed:")).count(), 10);
 }
+
+#[test]
+fn a_tool_outside_a_simulated_zone_is_refused_and_writes_nothing() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let zfs = elsewhere.path().join("zfs");
+    std::os::unix::fs::symlink(e2e::programs::directory().join("gzsim"), &zfs).unwrap();
+    let output = std::process::Command::new(&zfs)
+        .args(["create", "zones/x"])
+        .env("GZSIM_ROOT", elsewhere.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("is not a simulated global zone"), "{stderr}");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+}

@@ -52,6 +52,11 @@ impl Ctx {
         Self::new(root, &tool)
     }
 
+    /// Whether `gzsim init` made this root.
+    pub fn is_initialised(&self) -> bool {
+        self.path("/var/gzsim").is_dir()
+    }
+
     /// The root directory.
     pub fn root(&self) -> &Path {
         &self.root

@@ -13,9 +13,17 @@ fn main() {
     let arguments: Vec<String> =
         arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
     let ctx = Ctx::from_call(&argv0);
-    exit(if ctx.tool() == "gzsim" {
-        cli::main(&ctx, &arguments)
-    } else {
-        tool::run(&ctx, &arguments)
-    })
+    if ctx.tool() == "gzsim" {
+        exit(cli::main(&ctx, &arguments));
+    }
+    // Nothing must be written to a machine that nobody made a simulated zone of.
+    if !ctx.is_initialised() {
+        eprintln!(
+            "{}: {} is not a simulated global zone (see \"gzsim init\")",
+            ctx.tool(),
+            ctx.root().display()
+        );
+        exit(1);
+    }
+    exit(tool::run(&ctx, &arguments));
 }
