@@ -223,6 +223,13 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_read_to_the_last_digit() {
+        let value = parse(b"[2222222222222222222122222.0,2.2222222222222222e21,0.1e-6]", "");
+        let text = value.as_ref().map(compact);
+        assert_eq!(text.as_deref(), Ok("[2.2222222222222222e+24,2.2222222222222222e+21,1e-7]"));
+    }
+
+    #[test]
     fn printing_matches_node() {
         let value = parse(
             br#"{"a":1.0,"b":[],"c":{},"d":[1e21,"\u0007\u007f\u2028"],"e":9223372036854775807}"#,
