@@ -7,28 +7,28 @@ use super::{Zfs, now};
 const MAX_TAG: usize = 255;
 
 impl Zfs {
-    /// The snapshots that an operation on `name`, recursive or not, is about.
-    fn same_named(&self, ds: &str, snap: &str, recursive: bool) -> Vec<String> {
+    /// The snapshots that `action` on the snapshot `name`, recursive or not, is about; an error where there is none.
+    fn same_named(&self, action: &str, name: &str, recursive: bool) -> Result<Vec<String>> {
+        names::check_for(action, name, Want::Snapshot)?;
+        let (ds, snap) = name.split_once('@').unwrap_or((name, ""));
+        if !self.state.datasets.contains_key(ds) {
+            return Err(Error::no_dataset(ds));
+        }
         let mut all = vec![ds.to_owned()];
         if recursive {
             all.extend(self.state.descendants(ds).map(|(n, _)| n.clone()));
         }
         all.retain(|n| self.state.datasets.get(n).is_some_and(|d| d.snap(snap).is_some()));
-        all.iter().map(|n| format!("{n}@{snap}")).collect()
+        if all.is_empty() {
+            return Err(Error::cannot(Code::NotFound, action, "dataset does not exist"));
+        }
+        Ok(all.iter().map(|n| format!("{n}@{snap}")).collect())
     }
 
     /// Puts a hold on a snapshot (`dataset@name`), with `recursive` also on those of the same name below.
     pub fn hold(&mut self, tag: &str, name: &str, recursive: bool) -> Result<()> {
         let action = format!("hold snapshot '{name}'");
-        names::check_for(&action, name, Want::Snapshot)?;
-        let (ds, snap) = name.split_once('@').unwrap_or((name, ""));
-        if !self.state.datasets.contains_key(ds) {
-            return Err(Error::no_dataset(ds));
-        }
-        let snaps = self.same_named(ds, snap, recursive);
-        if snaps.is_empty() {
-            return Err(Error::cannot(Code::NotFound, action, "dataset does not exist"));
-        }
+        let snaps = self.same_named(&action, name, recursive)?;
         if tag.len() > MAX_TAG {
             return Err(Error::cannot(Code::Refused, action, "tag too long"));
         }
@@ -51,15 +51,7 @@ impl Zfs {
     /// Takes a hold off; a snapshot whose destruction was waiting for that goes.
     pub fn release(&mut self, tag: &str, name: &str, recursive: bool) -> Result<()> {
         let action = format!("release hold from snapshot '{name}'");
-        names::check_for(&action, name, Want::Snapshot)?;
-        let (ds, snap) = name.split_once('@').unwrap_or((name, ""));
-        if !self.state.datasets.contains_key(ds) {
-            return Err(Error::no_dataset(ds));
-        }
-        let snaps = self.same_named(ds, snap, recursive);
-        if snaps.is_empty() {
-            return Err(Error::cannot(Code::NotFound, action, "dataset does not exist"));
-        }
+        let snaps = self.same_named(&action, name, recursive)?;
         let mut released = false;
         for full in snaps {
             let Some(snap) = self.state.snap_mut(&full) else { continue };
