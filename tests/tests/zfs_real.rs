@@ -141,6 +141,7 @@ const COMMANDS: &[&str] = &[
     "destroy -rR zones/renamed",
     "destroy zones/v",
     "destroy zones/sparse",
+    "destroy zones/odd",
     "destroy -r zones/d",
     "destroy -r zones/no",
     "list -H -o name -t all -r zones/d",
