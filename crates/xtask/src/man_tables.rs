@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use manifest::brand::{Brand, BrandSet, Flavour};
-use manifest::properties::{PROPERTIES, Property, brands};
+use manifest::properties::{OnOmniOs, PROPERTIES, Property, brands};
 
 const BEGIN: &str = ".\\\" BEGIN PROPERTIES\n";
 const END: &str = ".\\\" END PROPERTIES\n";
@@ -88,6 +88,9 @@ fn facts(property: &Property) -> Vec<String> {
     }
     if property.live {
         facts.push("A running VM follows a change at once.".to_owned());
+    }
+    if let Some(OnOmniOs::Not(why)) = property.omnios {
+        facts.push(format!("Not on OmniOS: {why}."));
     }
     facts
 }

@@ -23,8 +23,8 @@ mod zone;
 
 pub use row::Property;
 pub use types::{
-    Column, DatasetType, ElementRule, Encoding, Flatten, Kind, RctlAction, Source, ZfsSource,
-    ZoneXml,
+    Column, DatasetType, ElementRule, Encoding, Flatten, Kind, OnOmniOs, RctlAction, Source,
+    ZfsSource, ZoneXml,
 };
 
 /// Sets of brands that rows are written with.
@@ -166,6 +166,18 @@ mod tests {
         assert_eq!(suggest("vcpu", Action::Create, Brand::Joyent), None);
         assert_eq!(suggest("nics.*.nictag", Action::Create, Brand::Joyent), Some("nics.*.nic_tag"));
         assert_eq!(suggest("qouta", Action::Create, Brand::Joyent), Some("quota"));
+    }
+
+    #[test]
+    fn every_row_is_decided_for_omnios() {
+        for property in PROPERTIES {
+            let why = match property.omnios.expect(property.name) {
+                OnOmniOs::Same => continue,
+                OnOmniOs::Not(why) => why,
+            };
+            let is_clause = !why.is_empty() && !why.ends_with('.') && !why.contains('\n');
+            assert!(is_clause, "{}: {why}", property.name);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A row of the table, and the words that rows are written with.
 
 use super::{
-    Column, DatasetType, ElementRule, Encoding, Flatten, Kind, RctlAction, Source, ZfsSource,
-    ZoneXml,
+    Column, DatasetType, ElementRule, Encoding, Flatten, Kind, OnOmniOs, RctlAction, Source,
+    ZfsSource, ZoneXml,
 };
 use crate::action::Action;
 use crate::brand::{Brand, BrandSet};
@@ -42,6 +42,8 @@ pub struct Property {
     pub updatable: bool,
     /// Whether updating it to 0 stores 0; other integers are unset by 0.
     pub keeps_zero: bool,
+    /// What becomes of it on OmniOS; every row says.
+    pub omnios: Option<OnOmniOs>,
     /// One line of documentation.
     pub doc: &'static str,
 }
@@ -75,6 +77,7 @@ impl Property {
             hidden: false,
             updatable: false,
             keeps_zero: false,
+            omnios: None,
             doc,
         }
     }
@@ -252,6 +255,16 @@ impl Property {
 
     pub(super) const fn keeps_zero(mut self) -> Property {
         self.keeps_zero = true;
+        self
+    }
+
+    pub(super) const fn on_omnios(mut self) -> Property {
+        self.omnios = Some(OnOmniOs::Same);
+        self
+    }
+
+    pub(super) const fn not_on_omnios(mut self, why: &'static str) -> Property {
+        self.omnios = Some(OnOmniOs::Not(why));
         self
     }
 

@@ -40,6 +40,15 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What becomes of a property on OmniOS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnOmniOs {
+    /// The same as on SmartOS.
+    Same,
+    /// A payload that asks for it is refused, and VM objects do not have it, for this reason.
+    Not(&'static str),
+}
+
 /// What happens when a resource control is exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RctlAction {
