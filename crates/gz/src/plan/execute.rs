@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::journal::{self, Begun, Journal, Left};
+use super::made::Made;
 use super::{OnFailure, Plan, Step};
 use crate::interrupt::{self, Shield};
 use crate::probes;
@@ -39,28 +40,20 @@ impl From<Error> for Failed {
 
 /// Carries out a plan. The caller holds the VM's lock.
 pub fn execute(root: &Root, plan: &Plan) -> std::result::Result<(), Failed> {
-    let journal = match plan.on_failure {
-        OnFailure::Keep => None,
-        OnFailure::Undo | OnFailure::Finish => Some(Journal::start(root, plan)?),
-    };
-    let run = Run { root, plan, journal, begun: Vec::new() };
-    run.from(0)
+    Run::new(root, plan, Vec::new()).from(0)
 }
 
 /// Finishes or undoes what a plan on this VM left when it was cut off. Says what it did: the plan's command and whether
 /// it was finished; `None` where nothing was left. The caller holds the VM's lock.
 pub fn recover(root: &Root, uuid: &str) -> std::result::Result<Option<(String, bool)>, Failed> {
-    let Some(Left { plan, begun }) = journal::left(root, uuid)? else { return Ok(None) };
+    let Some(Left { plan, mut begun }) = journal::left(root, uuid)? else { return Ok(None) };
     let _shield = Shield::new();
     let finish = plan.on_failure == OnFailure::Finish;
     log::info!("recovering {} of {uuid}", plan.command);
     if finish {
         let first = begun.last().map_or(0, |last| last.index);
-        let mut journal = Journal::start(root, &plan)?;
-        for earlier in begun.iter().filter(|begun| begun.index < first) {
-            journal.begin(earlier)?;
-        }
-        Run { root, plan: &plan, journal: Some(journal), begun: Vec::new() }.from(first)?;
+        begun.retain(|begun| begun.index < first);
+        Run::new(root, &plan, begun).from(first)?;
     } else {
         let left = undo(root, &begun);
         if !left.is_empty() {
@@ -88,16 +81,22 @@ pub fn recover_all(root: &Root) -> Result<Vec<String>> {
 struct Run<'a> {
     root: &'a Root,
     plan: &'a Plan,
+    /// Started with the first step that is noted: as long as there is none, nothing is to be recovered.
     journal: Option<Journal>,
     begun: Vec<Begun>,
+    made: Made,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(root: &'a Root, plan: &'a Plan, begun: Vec<Begun>) -> Self {
+        Self { root, plan, journal: None, begun, made: Made::default() }
+    }
+
     fn from(mut self, first: usize) -> std::result::Result<(), Failed> {
         let _shield = (self.plan.on_failure == OnFailure::Finish).then(Shield::new);
         for (index, step) in self.plan.steps.iter().enumerate().skip(first) {
             if let Err(error) = self.step(index, step) {
-                return Err(self.fail(step, error));
+                return Err(self.fail(index, step, error));
             }
         }
         match self.journal {
@@ -110,19 +109,32 @@ impl Run<'_> {
         if interrupt::requested() {
             return Err(Error::Interrupted);
         }
-        if let Some(journal) = &mut self.journal {
-            let undo = match self.plan.on_failure {
-                OnFailure::Undo => step.undo(self.root)?,
-                OnFailure::Finish | OnFailure::Keep => Vec::new(),
-            };
-            let begun = Begun { index, undo };
-            journal.begin(&begun)?;
-            self.begun.push(begun);
+        match self.plan.on_failure {
+            OnFailure::Undo => {
+                // What goes with something that is undone whole needs no undoing, and no waiting for the disk.
+                let undo = if self.made.holds(step) { Vec::new() } else { step.undo(self.root)? };
+                if !undo.is_empty() {
+                    self.note(Begun { index, undo })?;
+                }
+                self.made.add(step);
+            }
+            OnFailure::Finish => self.note(Begun { index, undo: Vec::new() })?,
+            OnFailure::Keep => {}
         }
         run(self.root, step)
     }
 
-    fn fail(mut self, step: &Step, error: Error) -> Failed {
+    /// Notes in the journal that a step begins.
+    fn note(&mut self, begun: Begun) -> Result<()> {
+        self.begun.push(begun);
+        match (&mut self.journal, self.begun.last()) {
+            (Some(journal), Some(begun)) => journal.begin(begun)?,
+            _ => self.journal = Some(Journal::start(self.root, self.plan, &self.begun)?),
+        }
+        Ok(())
+    }
+
+    fn fail(mut self, index: usize, step: &Step, error: Error) -> Failed {
         let mut failed = Failed { step: step.to_string(), error, left: Vec::new() };
         if self.plan.on_failure != OnFailure::Undo {
             return failed;
@@ -137,7 +149,7 @@ impl Run<'_> {
         let _shield = Shield::new();
         // What was there before is not ours to take away.
         if failed.error.stderr().contains("already exists") {
-            self.begun.pop();
+            self.begun.retain(|begun| begun.index != index);
         }
         failed.left = undo(self.root, &self.begun);
         if failed.left.is_empty()

@@ -1,7 +1,8 @@
 //! The journal of a running plan: one file a VM, below `/var/zonekit/journal`.
 //!
-//! The first line is the plan; then a line before each step: its number and the steps that undo it. A line is on disk
-//! before its step begins, so that whatever was cut off is known. No journal: nothing to recover.
+//! The first line is the plan; then a line before each step that something is to be known of: its number and the steps
+//! that undo it. A line is on disk before its step begins, so that whatever was cut off is known. No journal: nothing to
+//! recover.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -37,24 +38,25 @@ fn path_of(root: &Root, uuid: &str) -> PathBuf {
 }
 
 impl Journal {
-    /// Starts the journal of `plan`. It may hold the VM's metadata and is for root's eyes only.
-    pub fn start(root: &Root, plan: &Plan) -> Result<Self> {
+    /// Starts the journal of `plan` with the steps that were or are being begun; on return that is on disk. It may hold
+    /// the VM's metadata and is for root's eyes only.
+    pub fn start(root: &Root, plan: &Plan, begun: &[Begun]) -> Result<Self> {
         let path = path_of(root, &plan.uuid);
         let broken = |e| Error::io(format!("cannot write journal {}", path.display()), e);
         files::make_directory(&root.path(DIRECTORY))?;
-        let mut line = to_json(plan)?;
-        line.push(b'\n');
-        files::replace(&path, &line, 0o600)?;
+        let mut lines = line(plan)?;
+        for begun in begun {
+            lines.extend(line(begun)?);
+        }
+        files::replace(&path, &lines, 0o600)?;
         let file = OpenOptions::new().append(true).mode(0o600).open(&path).map_err(broken)?;
         Ok(Self { path, file })
     }
 
     /// Notes that a step begins; on return that is on disk.
     pub fn begin(&mut self, begun: &Begun) -> Result<()> {
-        let mut line = to_json(begun)?;
-        line.push(b'\n');
         self.file
-            .write_all(&line)
+            .write_all(&line(begun)?)
             .and_then(|()| self.file.sync_data())
             .map_err(|e| Error::io(format!("cannot write journal {}", self.path.display()), e))
     }
@@ -66,11 +68,13 @@ impl Journal {
     }
 }
 
-fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|e| Error::Unexpected {
+fn line(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value).map_err(|e| Error::Unexpected {
         what: "the plan, writing its journal".into(),
         why: e.to_string(),
-    })
+    })?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// A journal that a plan left behind.

@@ -7,6 +7,7 @@
 mod checkpoint;
 mod execute;
 mod journal;
+mod made;
 mod run;
 mod show;
 mod step;

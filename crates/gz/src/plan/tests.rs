@@ -81,6 +81,51 @@ fn a_failure_undoes_what_was_begun_last_first() {
 }
 
 #[test]
+fn what_lies_in_something_new_is_undone_with_it() {
+    // The zone's configuration and files go with the zone, and fail last: only the zone itself is noted and undone.
+    let (dir, root) = root("set quota=1");
+    std::fs::create_dir_all(dir.path().join("zones/u1/config")).unwrap();
+    let mut plan = plan(OnFailure::Undo);
+    plan.steps.drain(..1);
+    let data = "zones/u1/data".to_owned();
+    plan.steps.extend([
+        Step::ChangeZone { uuid: "u1".into(), script: "set autoboot=true".into() },
+        Step::CreateFilesystem { dataset: data.clone(), properties: vec![] },
+        Step::SetProperties { dataset: data, properties: vec![("quota".into(), "5".into())] },
+        Step::ChangeZone { uuid: "u1".into(), script: "set quota=1".into() },
+    ]);
+    let failed = execute(&root, &plan).unwrap_err();
+    assert!(failed.left.is_empty(), "{failed}");
+    assert_eq!(
+        log(&dir)[2..],
+        [
+            "zonecfg -u u1 set autoboot=true",
+            "zfs create zones/u1/data",
+            "zfs set quota=5 zones/u1/data",
+            "zonecfg -u u1 set quota=1",
+            "zoneadm -u u1 uninstall -F",
+            "zonecfg -u u1 delete -F"
+        ]
+    );
+}
+
+#[test]
+fn what_is_new_in_a_failed_step_is_not_mistaken_for_what_was_there() {
+    // "already exists" of a dataset in a new zone must not keep the zone from being undone.
+    let (dir, root) = root("");
+    let script = "#!/bin/sh\necho \"zfs $*\" >> \"$ZONEKIT_ROOT/log\"\ncase \"$*\" in *u1/data) echo 'dataset already exists' >&2; exit 1;; esac\n";
+    write_script(&dir.path().join("usr/sbin/zfs"), script);
+    let mut plan = plan(OnFailure::Undo);
+    plan.steps.truncate(1);
+    plan.steps.push(Step::CreateFilesystem { dataset: "zones/u1/data".into(), properties: vec![] });
+    execute(&root, &plan).unwrap_err();
+    assert_eq!(
+        log(&dir),
+        ["zfs create zones/u1", "zfs create zones/u1/data", "zfs destroy -rF zones/u1"]
+    );
+}
+
+#[test]
 fn what_was_there_before_is_not_undone() {
     let (dir, root) = root("");
     let script = "#!/bin/sh\necho \"zfs $*\" >> \"$ZONEKIT_ROOT/log\"\necho 'cannot create: dataset already exists' >&2\nexit 1\n";
@@ -101,7 +146,7 @@ fn kept_means_kept() {
 fn a_cut_off_plan_is_undone() {
     let (dir, root) = root("");
     let plan = plan(OnFailure::Undo);
-    let mut journal = journal::Journal::start(&root, &plan).unwrap();
+    let mut journal = journal::Journal::start(&root, &plan, &[]).unwrap();
     for index in 0..2 {
         let undo = plan.steps[index].undo(&root).unwrap();
         journal.begin(&journal::Begun { index, undo }).unwrap();
@@ -122,7 +167,7 @@ fn a_cut_off_deletion_is_finished_from_the_step_that_was_begun() {
         Step::Uninstall { uuid: "u1".into() },
         Step::DeleteZone { uuid: "u1".into() },
     ];
-    let mut journal = journal::Journal::start(&root, &plan).unwrap();
+    let mut journal = journal::Journal::start(&root, &plan, &[]).unwrap();
     for index in 0..2 {
         journal.begin(&journal::Begun { index, undo: vec![] }).unwrap();
     }
