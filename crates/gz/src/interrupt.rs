@@ -1,10 +1,14 @@
 //! Ctrl-C and termination: a flag that tool runs and plans look at, so that what was begun is undone, not cut off.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
@@ -26,6 +30,17 @@ pub fn handle() -> io::Result<()> {
 /// Whether a stop was asked for and no [`Shield`] holds it off.
 pub fn requested() -> bool {
     SHIELDS.load(Ordering::Relaxed) == 0 && flag().load(Ordering::Relaxed)
+}
+
+/// Waits that long, or until a stop is asked for or nobody can read any more what is written to `output`; true where
+/// nobody can.
+pub fn wait(output: impl AsFd, time: Duration) -> io::Result<bool> {
+    let mut fds = [PollFd::new(output.as_fd(), PollFlags::empty())];
+    match poll(&mut fds, PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// While it lives, [`requested`] says no: undoing runs to its end whatever the operator types.

@@ -88,27 +88,34 @@ impl<'a> Inventory<'a> {
 
     /// The VM objects with the wanted fields and whatever came with them for free.
     pub fn load(&self, wanted: &Fields) -> Result<Vec<VmObject>> {
+        self.load_each(wanted)?.into_iter().collect()
+    }
+
+    /// The same, where those that can be read are wanted whether the others can be or not.
+    fn load_each(&self, wanted: &Fields) -> Result<Vec<Result<VmObject>>> {
         let shared = self.read_shared(wanted)?;
-        let mut vms = self.read_files(wanted, &shared)?;
+        let mut vms = self.read_files(wanted, &shared);
         // Older VMs have no attribute that says when they were created: their dataset's creation stands in.
-        let lack_creation = || vms.iter().any(|vm| !vm.contains_key("create_timestamp"));
+        let lack_creation = || vms.iter().flatten().any(|vm| !vm.contains_key("create_timestamp"));
         if wanted.need_datasets() || (wanted.wants("create_timestamp") && lack_creation()) {
             let of: Vec<Wanted<'_>> = self
                 .zones
                 .iter()
                 .zip(&vms)
-                .map(|(zone, vm)| Wanted {
-                    zonepath: &zone.zonepath,
-                    installed: !matches!(zone.state.as_str(), "configured" | "incomplete"),
-                    vm,
+                .filter_map(|(zone, vm)| {
+                    Some(Wanted {
+                        zonepath: &zone.zonepath,
+                        installed: !matches!(zone.state.as_str(), "configured" | "incomplete"),
+                        vm: vm.as_ref().ok()?,
+                    })
                 })
                 .collect();
             let datasets = Datasets::read(self.root, &of, wanted.need_snapshots())?;
-            for vm in &mut vms {
+            for vm in vms.iter_mut().flatten() {
                 assemble::add_datasets(&datasets, wanted, vm);
             }
         }
-        Ok(vms.into_iter().map(VmObject::from).collect())
+        Ok(vms.into_iter().map(|vm| vm.map(VmObject::from)).collect())
     }
 
     fn read_shared(&self, wanted: &Fields) -> Result<Shared> {
@@ -130,8 +137,8 @@ impl<'a> Inventory<'a> {
         Ok(shared)
     }
 
-    fn read_files(&self, wanted: &Fields, shared: &Shared) -> Result<Vec<Object>> {
-        let read = |zones: &[Zone]| -> Result<Vec<Object>> {
+    fn read_files(&self, wanted: &Fields, shared: &Shared) -> Vec<Result<Object>> {
+        let read = |zones: &[Zone]| -> Vec<Result<Object>> {
             zones.iter().map(|zone| self.read_vm(zone, wanted, shared)).collect()
         };
         let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
@@ -145,11 +152,11 @@ impl<'a> Inventory<'a> {
             let mut vms = Vec::with_capacity(self.zones.len());
             for part in parts {
                 match part.join() {
-                    Ok(part) => vms.append(&mut part?),
+                    Ok(mut part) => vms.append(&mut part),
                     Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
-            Ok(vms)
+            vms
         })
     }
 

@@ -6,7 +6,7 @@
 
 mod checkpoint;
 mod execute;
-mod journal;
+pub(crate) mod journal;
 mod made;
 mod run;
 mod show;

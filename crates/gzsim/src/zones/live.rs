@@ -20,7 +20,7 @@ use crate::ctx::Ctx;
 use crate::net;
 use crate::state;
 use crate::tools::mount;
-use crate::zones::qmp;
+use crate::zones::{presence, qmp};
 
 /// Name of the state file.
 const NAME: &str = "zones";
@@ -85,8 +85,9 @@ pub fn change<R>(ctx: &Ctx, change: impl FnOnce(&mut Zones) -> Result<R>) -> Res
     })
 }
 
-/// Makes a zone ready: gives it an ID, its resource controls and its datalinks.
+/// Makes a zone ready: gives it zoneadmd's door, an ID, its resource controls and its datalinks.
 pub fn make_ready(ctx: &Ctx, zones: &mut Zones, config: &Zone) -> Result<()> {
+    presence::attach_door(ctx, config.name())?;
     net::links::add_zone(ctx, config)?;
     enter(zones, config);
     Ok(())
@@ -135,12 +136,16 @@ pub fn share_init(zones: &mut Zones, name: &str, other: &Live) {
 /// its init, -1 where the zone was halted or shut down.
 pub fn take_down(ctx: &Ctx, zones: &mut Zones, name: &str, status: i32) -> Result<()> {
     let Some(zone) = zones.live.remove(name) else { return Ok(()) };
-    if let Some(pid) = zone.pid.filter(|_| init_runs(&zone)) {
-        // It may end by itself in between.
-        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    if let Some(pid) = zone.pid {
+        if init_runs(&zone) {
+            // It may end by itself in between.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        presence::hide_process(ctx, pid)?;
     }
     mount::forget_below(ctx, &format!("{}/root", zone.zonepath))?;
     net::links::remove_zone(ctx, name)?;
+    presence::detach_door(ctx, name)?;
     if zone.pid.is_some() {
         let time = now();
         let text = format!("{}.{:09} {status}\n", time.as_secs(), time.subsec_nanos());
@@ -165,6 +170,9 @@ fn settle(ctx: &Ctx, zones: &mut Zones) -> Result<()> {
     for name in ended {
         let Some(zone) = zones.live.get_mut(&name) else { continue };
         let root_is_there = ctx.path(&zone.zonepath).join("root").is_dir();
+        if let Some(pid) = zone.pid {
+            presence::hide_process(ctx, pid)?;
+        }
         if restarts_init(&zone.brand) && zone.state == LiveState::Running && root_is_there {
             let (pid, started) = spawn_init(ctx, &name, zone)?;
             zone.pid = Some(pid);
@@ -225,6 +233,7 @@ fn spawn_init(ctx: &Ctx, name: &str, zone: &Live) -> Result<(i32, Option<String>
         Started::At(time) => time,
         Started::Gone => None,
     };
+    presence::show_process(ctx, pid)?;
     Ok((pid, started))
 }
 

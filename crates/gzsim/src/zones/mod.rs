@@ -6,6 +6,7 @@ pub mod kstat;
 pub mod live;
 pub mod ports;
 pub mod prctl;
+pub mod presence;
 pub mod qmp;
 pub mod table;
 pub mod zlogin;

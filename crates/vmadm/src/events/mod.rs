@@ -3,17 +3,16 @@
 mod diff;
 
 use std::io::{self, Write};
-use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gz::clock::iso8601;
 use gz::interrupt;
 use gz::inventory::{Change, Watch};
-use manifest::Fields;
+use manifest::{Fields, VmObject};
 use serde_json::{Map, Value, json};
 
 use crate::cli::options::{Kind, Syntax};
-use crate::cli::{Call, Failure, Outcome};
+use crate::cli::{Call, Failure, Outcome, tell};
 use crate::commands::Command;
 
 pub const COMMAND: Command = Command {
@@ -26,7 +25,7 @@ pub const COMMAND: Command = Command {
 };
 
 /// How often the system is looked at: a change is told of within a second.
-const INTERVAL: Duration = Duration::from_millis(600);
+const INTERVAL: Duration = Duration::from_millis(400);
 
 /// A name longer than this is cut in the short form.
 const LONGEST_ALIAS: usize = 30;
@@ -47,7 +46,8 @@ fn run(mut call: Call) -> Outcome {
         (false, false) => Form::Short,
     };
     interrupt::handle()?;
-    let mut watch = Watch::start(&call.root, uuid.as_deref())?;
+    let (mut watch, changes) = Watch::start(&call.root, uuid.as_deref())?;
+    warn_of(&changes);
     if let Some(uuid) = &uuid
         && watch.vms().next().is_none()
     {
@@ -57,9 +57,24 @@ fn run(mut call: Call) -> Outcome {
     if flag("ready") && !say(&mut out, &ready(&watch, form))? {
         return Ok(None);
     }
-    while !interrupt::requested() {
-        thread::sleep(INTERVAL);
-        for change in watch.look()? {
+    let mut said = String::new();
+    while !interrupt::wait(&out, INTERVAL)? && !interrupt::requested() {
+        let changes = match watch.look() {
+            Ok(changes) => changes,
+            Err(gz::Error::Interrupted) => break,
+            // The system may be busy, or broken for a while: the watch goes on.
+            Err(error) => {
+                let error = error.to_string();
+                if error != said {
+                    tell(&error);
+                    said = error;
+                }
+                continue;
+            }
+        };
+        said.clear();
+        warn_of(&changes);
+        for change in changes {
             let text = lines(change, now(), form);
             if !text.is_empty() && !say(&mut out, &text)? {
                 return Ok(None);
@@ -67,6 +82,15 @@ fn run(mut call: Call) -> Outcome {
         }
     }
     Ok(None)
+}
+
+/// Says which VMs cannot be read.
+fn warn_of(changes: &[Change]) {
+    for change in changes {
+        if let Change::Unreadable { uuid, why } = change {
+            tell(&format!("VM {uuid} cannot be read: {why}"));
+        }
+    }
 }
 
 /// False where nobody reads any more.
@@ -88,8 +112,8 @@ fn ready(watch: &Watch<'_>, form: Form) -> String {
     let uuid = uuid::Uuid::new_v4();
     match form {
         Form::Json => {
-            let vms: Map<String, Value> =
-                watch.vms().map(|(uuid, vm)| (uuid.to_owned(), json!(vm))).collect();
+            let name = |vm: &VmObject| vm.text("zonename").unwrap_or_default().to_owned();
+            let vms: Map<String, Value> = watch.vms().map(|vm| (name(vm), json!(vm))).collect();
             let event =
                 json!({"type": "ready", "date": date, "uuid": uuid.to_string(), "vms": vms});
             format!("{event}\n")
@@ -113,6 +137,7 @@ fn lines(change: Change, milliseconds: i64, form: Form) -> String {
             ("modify", after.uuid().to_owned(), zonename, Some(after), Some(changes))
         }
         Change::Deleted { uuid, zonename } => ("delete", uuid, zonename, None, None),
+        Change::Unreadable { .. } => return String::new(),
     };
     if matches!(form, Form::Json) {
         let mut event = json!({"type": kind, "date": date, "zonename": zonename, "uuid": uuid});
@@ -159,7 +184,6 @@ fn shortened(alias: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use manifest::VmObject;
 
     fn vm(state: &str) -> VmObject {
         let vm = json!({"zonename": "a0000001-0000-4000-8000-000000000001", "alias": "x".repeat(31),
