@@ -73,8 +73,15 @@ impl Filter {
         Ok(Self { field: field.to_owned(), want })
     }
 
+    /// The filters of a command line. Of several for one field the last one counts (observed).
     pub fn parse_all(arguments: &[String]) -> Result<Vec<Self>> {
-        arguments.iter().map(|argument| Self::parse(argument)).collect()
+        let mut filters: Vec<Self> = Vec::new();
+        for argument in arguments {
+            let filter = Self::parse(argument)?;
+            filters.retain(|earlier| earlier.field != filter.field);
+            filters.push(filter);
+        }
+        Ok(filters)
     }
 
     /// A filter for one exact value.
@@ -304,6 +311,13 @@ mod tests {
             Filter::parse("nosuch").unwrap_err().message(),
             "invalid filter: \"nosuch\" (must be of the form \"field=value\")"
         );
+    }
+
+    #[test]
+    fn of_several_filters_for_a_field_the_last_one_counts() {
+        let given = ["os=linux", "type=zvol", "os=smartos"].map(str::to_owned);
+        let left = Filter::parse_all(&given).unwrap();
+        assert_eq!(left, ["type=zvol", "os=smartos"].map(|f| Filter::parse(f).unwrap()));
     }
 
     #[test]

@@ -46,8 +46,8 @@ pub fn render(rows: &[Row], columns: &[Column], skip_header: bool) -> String {
         .iter()
         .enumerate()
         .map(|(i, column)| {
-            let longest = cells.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
-            longest.max(column.header.chars().count())
+            let longest = cells.iter().map(|row| length(&row[i])).max().unwrap_or(0);
+            longest.max(length(&column.header))
         })
         .collect();
     let mut text = String::new();
@@ -61,12 +61,17 @@ pub fn render(rows: &[Row], columns: &[Column], skip_header: bool) -> String {
     text
 }
 
+/// The columns that a text takes, as JavaScript counts its length: an emoji takes two (observed).
+fn length(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
 fn push_line(text: &mut String, cells: &[String], widths: &[usize]) {
     let last = cells.len() - 1;
     for (i, cell) in cells.iter().enumerate() {
         text.push_str(cell);
         if i < last {
-            let padding = widths[i].saturating_sub(cell.chars().count()) + 2;
+            let padding = widths[i].saturating_sub(length(cell)) + 2;
             text.extend(std::iter::repeat_n(' ', padding));
         }
     }
@@ -149,6 +154,8 @@ mod tests {
         );
         assert_eq!(render(&rows, &columns, true), "u1      12  true\nlonger  -   -\n");
         assert_eq!(render(&[], &columns, false), "");
+        let rows = [row(json!({"n": "😀", "b": 1})), row(json!({"n": "ü", "b": 2}))];
+        assert_eq!(render(&rows, &Column::list("n,b"), true), "😀  1\nü   2\n");
     }
 
     #[test]

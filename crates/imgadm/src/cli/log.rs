@@ -94,10 +94,16 @@ fn finish(line: &mut Value, message: &str) {
 /// A failure as the one line that `-E` asks for.
 pub fn structured_error(error: &Error) -> Value {
     let mut line = head(50);
+    // The errors of the command line itself have names of their own.
+    let name = match error.code() {
+        "UnknownCommand" => "UnknownCommandError",
+        "Option" => "OptionError",
+        _ => "WError",
+    };
     line["err"] = json!({
         "message": error.message(),
-        "name": "WError",
-        "stack": format!("WError: {}", error.message()),
+        "name": name,
+        "stack": format!("{name}: {}", error.message()),
         "code": error.code(),
     });
     finish(&mut line, error.message());

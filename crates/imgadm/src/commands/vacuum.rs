@@ -51,7 +51,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
         match delete(&app.root, image.pool(), image.text("uuid")) {
             Ok(()) => println!("Deleted image {}", title(image)),
             Err(error) => {
-                println!("Error deleting image {}: {error}", title(image));
+                println!("Error deleting image {}: {}: {error}", title(image), error.code());
                 return Err(error);
             }
         }
