@@ -1,4 +1,4 @@
-//! Advisory locks: one writer a VM, one import an image. Held by an open file, so that a crash lets go of them.
+//! Advisory locks: one writer a VM, one import an image, one choice of addresses. Held by an open file, so that a crash lets go of them.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -55,6 +55,12 @@ pub fn acquire(path: &Path, what: &str, patience: Duration) -> Result<Lock> {
 pub fn vm(root: &Root, uuid: &str, patience: Duration) -> Result<Lock> {
     let path = root.path(format!("/var/run/zonekit/vm.{uuid}.lock"));
     acquire(&path, &format!("VM {uuid}"), patience)
+}
+
+/// The lock of what no two VMs may have: addresses, router identifiers and VNC ports. Held from the look at the other VMs
+/// until the zone's configuration shows what this one has. Whoever takes it holds the lock of a VM already.
+pub fn addresses(root: &Root, patience: Duration) -> Result<Lock> {
+    acquire(&root.path("/var/run/zonekit/addresses.lock"), "an address of a VM", patience)
 }
 
 #[cfg(test)]

@@ -43,9 +43,23 @@ pub fn recover(root: &Root, uuid: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Takes the lock of addresses, so that of two commands at once that want the same ones the second sees those of the
+/// first; `None` where the payload names none. The caller holds the VM's lock.
+pub fn reserve(root: &Root, payload: &Object) -> Result<Option<Lock>, Failure> {
+    if !crate::facts::names_addresses(payload) {
+        return Ok(None);
+    }
+    Ok(Some(lock::addresses(root, PATIENCE)?))
+}
+
 /// Carries out a plan.
 pub fn execute(root: &Root, plan: &Plan) -> Result<(), Failure> {
-    plan::execute(root, plan).map_err(|failed| {
+    execute_reserved(root, plan, None)
+}
+
+/// Carries out a plan, and lets go of the lock of addresses once the zone has them.
+pub fn execute_reserved(root: &Root, plan: &Plan, reserved: Option<Lock>) -> Result<(), Failure> {
+    plan::execute_reserved(root, plan, reserved).map_err(|failed| {
         let nested = nesting(plan, &failed.step);
         prefixed(failure(failed), &"first of 1 error: ".repeat(nested))
     })

@@ -50,8 +50,9 @@ fn run(call: Call) -> Outcome {
         return Ok(None);
     }
     let _lock = change::begin(&call.root, &uuid)?;
+    let reserved = change::reserve(&call.root, &object)?;
     let (plan, notes) = plan(&call, object, &uuid, &mut ids)?;
-    if let Err(failure) = change::execute(&call.root, &plan) {
+    if let Err(failure) = change::execute_reserved(&call.root, &plan, reserved) {
         for note in &notes {
             tell(note);
         }

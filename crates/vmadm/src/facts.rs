@@ -40,8 +40,7 @@ pub fn for_checks(
 ) -> Result<Facts, Failure> {
     let mut facts = for_validation(root, payload, pool)?;
     facts.absent_sources = absent_sources(root, payload);
-    let nics = ["nics", "add_nics", "update_nics"].iter().any(|key| is_filled(payload, key));
-    if nics {
+    if names_nics(payload) {
         facts.nic_tags = Some(match facts.flavour {
             Flavour::SmartOs => nictagadm::list(root)?
                 .into_iter()
@@ -50,7 +49,7 @@ pub fn for_checks(
             Flavour::OmniOs => links(root)?,
         });
     }
-    if nics || payload.contains_key("vnc_port") {
+    if names_addresses(payload) {
         let fields = Fields::of(["uuid", "state", "zone_state", "nics", "vnc_port"]);
         let mut all = Inventory::all(root)?;
         all.retain(|uuid| uuid != own_uuid);
@@ -78,6 +77,15 @@ pub fn place(root: &Root) -> Result<omnios::Place, Failure> {
     let settings = settings::read(root)?;
     let directory = settings.directory(root)?;
     Ok(omnios::Place { directory, dataset: settings.dataset, nic_tags: settings.nic_tags })
+}
+
+fn names_nics(payload: &Object) -> bool {
+    ["nics", "add_nics", "update_nics"].iter().any(|key| is_filled(payload, key))
+}
+
+/// Whether a payload names what no two VMs may have: addresses of NICs, VNC ports.
+pub fn names_addresses(payload: &Object) -> bool {
+    names_nics(payload) || payload.contains_key("vnc_port")
 }
 
 fn is_filled(payload: &Object, key: &str) -> bool {

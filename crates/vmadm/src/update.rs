@@ -42,9 +42,10 @@ fn run(mut call: Call) -> Outcome {
         return Ok((!notes.is_empty()).then(|| notes.join("\n")));
     }
     let _lock = change::begin(&call.root, &uuid)?;
+    let reserved = change::reserve(&call.root, &object)?;
     let (plan, notes) = plan(&call.root, &uuid, object, strict)?;
     if !plan.steps.is_empty() {
-        change::execute(&call.root, &plan)?;
+        change::execute_reserved(&call.root, &plan, reserved)?;
     }
     let mut lines = vec![format!("Successfully updated VM {uuid}")];
     lines.extend(notes);

@@ -6,6 +6,7 @@ use super::journal::{self, Begun, Journal, Left};
 use super::made::Made;
 use super::{OnFailure, Plan, Step};
 use crate::interrupt::{self, Shield};
+use crate::lock::Lock;
 use crate::probes;
 use crate::root::Root;
 use crate::tool::{Error, Result};
@@ -41,6 +42,16 @@ impl From<Error> for Failed {
 /// Carries out a plan. The caller holds the VM's lock.
 pub fn execute(root: &Root, plan: &Plan) -> std::result::Result<(), Failed> {
     Run::new(root, plan, Vec::new()).from(0)
+}
+
+/// Carries out a plan whose addresses were found to be free under [`lock::addresses`](crate::lock::addresses), and lets
+/// go of that lock as soon as the zone's configuration shows them to others.
+pub fn execute_reserved(
+    root: &Root,
+    plan: &Plan,
+    reserved: Option<Lock>,
+) -> std::result::Result<(), Failed> {
+    Run { reserved, ..Run::new(root, plan, Vec::new()) }.from(0)
 }
 
 /// Finishes or undoes what a plan on this VM left when it was cut off. Says what it did: the plan's command and whether
@@ -85,11 +96,12 @@ struct Run<'a> {
     journal: Option<Journal>,
     begun: Vec<Begun>,
     made: Made,
+    reserved: Option<Lock>,
 }
 
 impl<'a> Run<'a> {
     fn new(root: &'a Root, plan: &'a Plan, begun: Vec<Begun>) -> Self {
-        Self { root, plan, journal: None, begun, made: Made::default() }
+        Self { root, plan, journal: None, begun, made: Made::default(), reserved: None }
     }
 
     fn from(mut self, first: usize) -> std::result::Result<(), Failed> {
@@ -121,7 +133,11 @@ impl<'a> Run<'a> {
             OnFailure::Finish => self.note(Begun { index, undo: Vec::new() })?,
             OnFailure::Keep => {}
         }
-        run(self.root, step)
+        run(self.root, step)?;
+        if matches!(step, Step::ConfigureZone { .. } | Step::ChangeZone { .. }) {
+            self.reserved = None;
+        }
+        Ok(())
     }
 
     /// Notes in the journal that a step begins.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use run::wait_for;
 
-pub use execute::{Failed, execute, give_up, recover, recover_all};
+pub use execute::{Failed, execute, execute_reserved, give_up, recover, recover_all};
 pub use step::{Properties, Step, ZoneFile};
 
 /// What becomes of the steps that were done when a later one fails, is interrupted or is cut off by a crash.
