@@ -66,7 +66,20 @@ fn create_refuses_bad_payloads_and_changes_nothing() {
             with(json!({"alias": "line\nbreak", "customer_metadata": {}, "dns_domain": "a\nb"})),
             &["dns_domain"],
         ),
-        (with(json!({"uuid": "not-a-uuid"})), &["uuid"]),
+        (with(json!({"uuid": "not-a-uuid"})), &["Invalid value(s) for: uuid"]),
+        (with(json!({"uuid": null})), &["Invalid value(s) for: uuid"]),
+        // A text where a list belongs.
+        (with(json!({"nics": "admin"})), &["Invalid value(s) for: nics"]),
+        (with(json!({"filesystems": "/data"})), &["Invalid value(s) for: filesystems"]),
+        (
+            with(json!({"nics": [{"nic_tag": "admin", "ips": "10.0.0.3/24"}]})),
+            &["Invalid IP for NIC"],
+        ),
+        (
+            with(json!({"nics": [
+                {"nic_tag": "admin", "ips": ["10.0.0.3/24"], "gateways": "10.0.0.1"}]})),
+            &["Static gateways"],
+        ),
         (json!([payload()]), &["object"]),
         (json!("text"), &["object"]),
     ];
@@ -76,6 +89,70 @@ fn create_refuses_bad_payloads_and_changes_nothing() {
     refused(&gz, "{\n  \"brand\": \"joyent\",\n  oops\n}", &["standard input:3:"]);
     refused(&gz, "", &[]);
     refused(&gz, &"[".repeat(100_000), &[]);
+}
+
+/// The payload without a property, or with it under another name.
+fn renamed(from: &str, to: Option<&str>) -> Value {
+    let mut payload = payload();
+    let object = payload.as_object_mut().unwrap();
+    let value = object.remove(from).unwrap();
+    if let Some(to) = to {
+        object.insert(to.to_owned(), value);
+    }
+    payload
+}
+
+#[test]
+fn a_misspelt_property_that_is_required_is_named() {
+    let gz = Gz::new();
+    let missing = "Missing required properties: image_uuid";
+    let run = refused(&gz, &renamed("image_uuid", Some("image_uid")).to_string(), &[missing]);
+    assert_eq!(
+        run.stderr,
+        format!("{missing}\nunknown property \"image_uid\" (did you mean \"image_uuid\"?)\n")
+    );
+    let run = refused(&gz, &renamed("image_uuid", None).to_string(), &[missing]);
+    assert_eq!(run.stderr, format!("{missing}\n"));
+    let commented = renamed("image_uuid", Some("__image_uuid"));
+    let run = refused(&gz, &commented.to_string(), &[missing]);
+    assert_eq!(run.stderr, format!("{missing}\n"), "a comment is no misspelt property");
+}
+
+#[test]
+fn update_refuses_bad_payloads_and_changes_nothing() {
+    let gz = Gz::new();
+    let _ = gz.create(&payload()).ok();
+    let mac = gz.vmadm(&["get", VM]).ok().json()["nics"][0]["mac"].clone();
+    let before = gz.snapshot();
+    let cases: &[(Value, &[&str])] = &[
+        (json!({"add_nics": "admin"}), &["add_nics"]),
+        (json!({"add_nics": [null]}), &["add_nics"]),
+        (json!({"add_nics": [{"nic_tag": "admin", "ips": ["10.0.0.300/24"]}]}), &["10.0.0.300"]),
+        (json!({"update_nics": [{"mac": mac, "ips": ["10.0.0.1/33"]}]}), &["10.0.0.1/33"]),
+        (json!({"update_nics": [{"mac": "02:08:20:0:0:1", "mtu": 100}]}), &["nics.*.mtu"]),
+        (
+            json!({"add_filesystems": [{"type": "lofs", "source": "/no/such", "target": "/x"}]}),
+            &["/no/such"],
+        ),
+        (json!({"resolvers": {"a": "10.0.0.1"}}), &["resolvers"]),
+        (json!({"set_routes": ["10.0.0.0/8"]}), &["oute"]),
+        (json!({"quota": "lots"}), &["quota"]),
+    ];
+    for (update, words) in cases {
+        let run = gz.run_with("vmadm", &["update", VM], update.to_string().as_bytes()).failed();
+        for word in *words {
+            assert!(run.stderr.contains(word), "{update}: no \"{word}\" in: {}", run.stderr);
+        }
+        assert_eq!(gz.snapshot(), before, "{update} changed something");
+    }
+    let misspelt = json!({"qouta": 6, "__quota": 7});
+    let strict = ["update", VM, "--strict"];
+    let run = gz.run_with("vmadm", &strict, misspelt.to_string().as_bytes()).failed();
+    assert_eq!(run.stderr, "unknown property \"qouta\" (did you mean \"quota\"?)\n");
+    assert_eq!(gz.snapshot(), before, "a refused update changed something");
+    let run = gz.run_with("vmadm", &["update", VM], misspelt.to_string().as_bytes()).ok();
+    assert!(run.stderr.contains("ignoring unknown property \"qouta\""), "{}", run.stderr);
+    assert!(!run.stderr.contains("__quota"), "{}", run.stderr);
 }
 
 #[test]

@@ -5,8 +5,12 @@ use thiserror::Error;
 
 use crate::brand::{Brand, Flavour};
 use crate::facts::Facts;
+use crate::fields::Fields;
 use crate::json::Compact;
+use crate::normalise::Dropped;
 use crate::payload::Payload;
+use crate::properties;
+use crate::suggest;
 use crate::validate::{Explanation, Invalid, explain};
 
 /// A payload that create, receive or update refuses. Displayed, it is the message that SmartOS's
@@ -19,8 +23,9 @@ pub enum Refusal {
     /// Values of the wrong type or out of range, by name of the property.
     #[error("Invalid value(s) for: {}", .0.join(","))]
     BadValues(Vec<String>),
-    #[error("Missing required properties: {}", .0.join(","))]
-    Missing(Vec<String>),
+    /// Required properties that are not there, and unknown ones that may be meant for them.
+    #[error("Missing required properties: {}{}", .names.join(","), lines(.misspelt))]
+    Missing { names: Vec<String>, misspelt: Vec<Dropped> },
     /// A number was expected; the message shows what JavaScript makes of such a value.
     #[error("Invalid value for {0}: null:number")]
     NotANumber(String),
@@ -37,13 +42,30 @@ impl Refusal {
                 names.iter().map(|name| explain(name, payload, facts)).collect()
             }
             Refusal::NotANumber(name) => vec![explain(name, payload, facts)],
-            Refusal::Brand { .. } | Refusal::Missing(_) | Refusal::Rule(_) => Vec::new(),
+            Refusal::Brand { .. } | Refusal::Missing { .. } | Refusal::Rule(_) => Vec::new(),
         }
+    }
+
+    /// The refusal of a payload without the properties called `names`.
+    pub(crate) fn missing(names: Vec<String>, payload: &Payload) -> Refusal {
+        let unknown = payload.object().keys().filter(|key| properties::find(key).is_none());
+        let misspelt = unknown
+            .filter_map(|key| {
+                let near = suggest::nearest(key, names.iter().map(String::as_str))?;
+                let suggestion = properties::find(near)?.name;
+                Some(Dropped { name: key.to_owned(), unknown: true, suggestion: Some(suggestion) })
+            })
+            .collect();
+        Refusal::Missing { names, misspelt }
     }
 
     pub(crate) fn rule<T>(message: impl Into<String>) -> Result<T, Refusal> {
         Err(Refusal::Rule(message.into()))
     }
+}
+
+fn lines(misspelt: &[Dropped]) -> String {
+    misspelt.iter().map(|property| format!("\n{property}")).collect()
 }
 
 fn hint(brand: &Value, flavour: Flavour) -> String {
@@ -55,7 +77,7 @@ fn hint(brand: &Value, flavour: Flavour) -> String {
 }
 
 /// What is fatal to create and update: properties that are not allowed are not, they are dropped.
-pub(crate) fn fatal(invalid: &Invalid) -> Option<Refusal> {
+pub(crate) fn fatal(invalid: &Invalid, payload: &Payload) -> Option<Refusal> {
     match invalid {
         Invalid::Brand { brand, flavour } => {
             Some(Refusal::Brand { brand: brand.clone(), flavour: *flavour })
@@ -64,7 +86,7 @@ pub(crate) fn fatal(invalid: &Invalid) -> Option<Refusal> {
             Some(Refusal::BadValues(problems.bad_values.clone()))
         }
         Invalid::Properties(problems) if !problems.missing_properties.is_empty() => {
-            Some(Refusal::Missing(problems.missing_properties.clone()))
+            Some(Refusal::missing(problems.missing_properties.clone(), payload))
         }
         Invalid::Properties(_) => None,
     }

@@ -73,7 +73,10 @@ fn omnios_has_no_default_brand_and_its_own_pool() -> TestResult {
     };
     let mut payload: Payload = serde_json::from_value(json!({ "alias": "x" }))?;
     let refusal = prepare_create(Action::Create, &mut payload, &facts, &mut FixedIds(0));
-    assert_eq!(refusal, Err(Refusal::Missing(vec!["brand".to_owned()])));
+    assert_eq!(
+        refusal,
+        Err(Refusal::Missing { names: vec!["brand".to_owned()], misspelt: vec![] })
+    );
     payload.set("brand", "ipkg");
     assert!(prepare_create(Action::Create, &mut payload, &facts, &mut FixedIds(0)).is_ok());
     assert_eq!(payload.text("zpool"), Some("rpool"));
@@ -95,9 +98,9 @@ fn dropped_properties_are_named_with_their_neighbour() -> TestResult {
     assert_eq!(
         dropped,
         [
-            "ignoring unknown property \"qouta\" (did you mean \"quota\"?)",
-            "ignoring property not allowed here \"vcpus\"",
-            "ignoring unknown property \"nics.*.vlan\" (did you mean \"nics.*.vlan_id\"?)",
+            "unknown property \"qouta\" (did you mean \"quota\"?)",
+            "property not allowed here \"vcpus\"",
+            "unknown property \"nics.*.vlan\" (did you mean \"nics.*.vlan_id\"?)",
         ]
     );
     assert!(!payload.has("__note") && !payload.has("qouta"));

@@ -39,7 +39,10 @@ fn run(call: Call) -> Outcome {
         Some(Value::String(uuid)) if uuid::Uuid::try_parse(uuid).is_ok() && uuid.len() == 36 => {
             uuid.clone()
         }
-        Some(_) => return Err(Failure::new("Invalid value(s) for: uuid")),
+        Some(_) => {
+            let refusal = Refusal::BadValues(vec!["uuid".to_owned()]);
+            return Err(refused(&refusal, &Payload::from(object), &manifest::Facts::default()));
+        }
     };
     if call.options.flag("dry-run") == Some(true) {
         let (plan, notes) = plan(&call, object, &uuid, &mut ids)?;
@@ -117,14 +120,14 @@ pub fn refused(refusal: &Refusal, payload: &Payload, facts: &manifest::Facts) ->
 pub fn dropped_notes(dropped: &[Dropped], strict: bool) -> Result<Vec<String>, Failure> {
     if strict && !dropped.is_empty() {
         let lines: Vec<String> = dropped.iter().map(ToString::to_string).collect();
-        return Err(Failure::new(lines.join("\n").replace("ignoring ", "")));
+        return Err(Failure::new(lines.join("\n")));
     }
     let (unknown, unfit): (Vec<&Dropped>, Vec<&Dropped>) =
         dropped.iter().partition(|property| property.unknown);
     for property in unfit {
-        log::warn!("{property}");
+        log::warn!("ignoring {property}");
     }
-    Ok(unknown.into_iter().map(ToString::to_string).collect())
+    Ok(unknown.into_iter().map(|property| format!("ignoring {property}")).collect())
 }
 
 /// A zone's name is a file's name and a dataset's.

@@ -46,11 +46,11 @@ pub struct Dropped {
     pub suggestion: Option<&'static str>,
 }
 
-/// The warning for the operator.
+/// What is wrong with it, for the operator.
 impl std::fmt::Display for Dropped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = if self.unknown { "unknown property" } else { "property not allowed here" };
-        write!(f, "ignoring {kind} \"{}\"", self.name)?;
+        write!(f, "{kind} \"{}\"", self.name)?;
         match self.suggestion {
             Some(near) => write!(f, " (did you mean \"{near}\"?)"),
             None => Ok(()),
@@ -86,12 +86,12 @@ pub fn prepare_create(
     require_objects(payload)?;
     if !payload.has("brand") {
         if facts.flavour != Flavour::SmartOs {
-            return Err(Refusal::Missing(vec!["brand".to_owned()]));
+            return Err(Refusal::missing(vec!["brand".to_owned()], payload));
         }
         payload.set("brand", "joyent");
     }
     let brand = validate::brand(payload.value("brand"), facts.flavour)
-        .map_err(|invalid| refuse(&invalid))?;
+        .map_err(|invalid| refuse(&invalid, payload))?;
     adopt_old_pool_name(payload, brand, facts);
     defaults::apply_create(payload, brand, facts.default_zpool());
     adopt_old_image_names(payload, brand);
@@ -126,8 +126,8 @@ pub fn prepare_update(
     facts: &Facts,
     ids: &mut dyn Ids,
 ) -> Result<Prepared, Refusal> {
-    let brand =
-        validate::brand(vm.value("brand"), facts.flavour).map_err(|invalid| refuse(&invalid))?;
+    let brand = validate::brand(vm.value("brand"), facts.flavour)
+        .map_err(|invalid| refuse(&invalid, payload))?;
     remove_comments(payload);
     types::coerce_top_level(payload)?;
     if payload.value("quota").is_some_and(Value::is_null) {
@@ -151,8 +151,8 @@ pub fn prepare_update(
     Ok(Prepared { brand, dropped })
 }
 
-fn refuse(invalid: &Invalid) -> Refusal {
-    fatal(invalid).unwrap_or_else(|| Refusal::Rule(invalid.to_string()))
+fn refuse(invalid: &Invalid, payload: &Payload) -> Refusal {
+    fatal(invalid, payload).unwrap_or_else(|| Refusal::Rule(invalid.to_string()))
 }
 
 /// Keys that start with two underscores are comments.
@@ -214,7 +214,7 @@ fn validate_and_drop(
     let Err(invalid) = validate::validate(action, brand, payload, facts) else {
         return Ok(Vec::new());
     };
-    if let Some(refusal) = fatal(&invalid) {
+    if let Some(refusal) = fatal(&invalid, payload) {
         return Err(refusal);
     }
     let Invalid::Properties(problems) = invalid else {
