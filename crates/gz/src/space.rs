@@ -50,13 +50,35 @@ pub fn reserve(
 
 /// Changes quota and reservation by `delta` bytes; a dataset without a quota is left alone.
 pub fn adjust(root: &Root, dataset: &str, delta: i64) -> Result<()> {
-    let quota = zfs::get(root, dataset, &["quota"])?;
-    let quota = number(quota.get("quota").map_or("0", String::as_str))?;
+    let quota = of(root, dataset, "quota")?;
     if quota == 0 {
         return Ok(());
     }
     let new = quota.saturating_add_signed(delta);
     set(root, dataset, &[&format!("quota={new}"), &format!("reservation={new}")])
+}
+
+/// Raises the quota alone; a dataset without one is left alone.
+pub fn raise(root: &Root, dataset: &str, bytes: u64) -> Result<()> {
+    match of(root, dataset, "quota")? {
+        0 => Ok(()),
+        quota => set(root, dataset, &[&format!("quota={}", quota.saturating_add(bytes))]),
+    }
+}
+
+/// Makes the quota the reservation again, as [`reserve`] and [`adjust`] leave it; a dataset without a reservation is left
+/// alone.
+pub fn settle(root: &Root, dataset: &str) -> Result<()> {
+    match of(root, dataset, "reservation")? {
+        0 => Ok(()),
+        reserved => set(root, dataset, &[&format!("quota={reserved}")]),
+    }
+}
+
+/// A property in bytes; 0 where there is none.
+fn of(root: &Root, dataset: &str, property: &str) -> Result<u64> {
+    let values = zfs::get(root, dataset, &[property])?;
+    number(values.get(property).map_or("0", String::as_str))
 }
 
 /// The bytes that a volume of `size` bytes needs to be written full, metadata included, as zfs works it out.

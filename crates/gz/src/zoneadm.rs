@@ -91,6 +91,22 @@ pub fn uninstall(root: &Root, uuid: &str) -> Result<()> {
     }
 }
 
+/// Detaches a zone: its datasets stay, its state is configured. One that is not installed is fine.
+pub fn detach(root: &Root, uuid: &str) -> Result<()> {
+    match tool(root).args(selector(root, uuid)).arg("detach").run() {
+        Err(error) if is_absent(&error) || is_not_installed(&error) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Attaches a zone whose datasets are there: its state is installed. One that is installed is fine.
+pub fn attach(root: &Root, uuid: &str) -> Result<()> {
+    match tool(root).args(selector(root, uuid)).arg("attach").run() {
+        Err(error) if error.stderr().contains("is already installed") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
 fn is_absent(error: &Error) -> bool {
     crate::zonecfg::is_absent(error.stderr())
 }

@@ -40,9 +40,8 @@ fn replace(root: &Root, uuid: &str, payload: &Value) -> Result<(), Failure> {
         let plan = stop::plan(&vm, brand, None).map_err(Failure::new)?;
         change::execute(root, &plan)?;
     }
-    let plans = reprovision::plan(&vm, brand, &image, &facts).map_err(Failure::new)?;
-    change::execute(root, &plans.replace)?;
-    change::execute(root, &plans.finish)
+    let plan = reprovision::plan(&vm, brand, &image, &facts).map_err(Failure::new)?;
+    change::execute(root, &plan)
 }
 
 fn load(root: &Root, uuid: &str) -> Result<(Object, Brand), Failure> {

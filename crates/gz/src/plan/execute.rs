@@ -59,10 +59,10 @@ pub fn execute_reserved(
 pub fn recover(root: &Root, uuid: &str) -> std::result::Result<Option<(String, bool)>, Failed> {
     let Some(Left { plan, mut begun }) = journal::left(root, uuid)? else { return Ok(None) };
     let _shield = Shield::new();
-    let finish = plan.on_failure == OnFailure::Finish;
+    let first = begun.last().map_or(0, |last| last.index);
+    let finish = plan.on_failure_at(first) == OnFailure::Finish;
     log::info!("recovering {} of {uuid}", plan.command);
     if finish {
-        let first = begun.last().map_or(0, |last| last.index);
         begun.retain(|begun| begun.index < first);
         Run::new(root, &plan, begun).from(first)?;
     } else {
@@ -105,8 +105,11 @@ impl<'a> Run<'a> {
     }
 
     fn from(mut self, first: usize) -> std::result::Result<(), Failed> {
-        let _shield = (self.plan.on_failure == OnFailure::Finish).then(Shield::new);
+        let mut shield = None;
         for (index, step) in self.plan.steps.iter().enumerate().skip(first) {
+            if self.plan.on_failure_at(index) == OnFailure::Finish {
+                shield.get_or_insert_with(Shield::new);
+            }
             if let Err(error) = self.step(index, step) {
                 return Err(self.fail(index, step, error));
             }
@@ -121,7 +124,7 @@ impl<'a> Run<'a> {
         if interrupt::requested() {
             return Err(Error::Interrupted);
         }
-        match self.plan.on_failure {
+        match self.plan.on_failure_at(index) {
             OnFailure::Undo => {
                 // What goes with something that is undone whole needs no undoing, and no waiting for the disk.
                 let undo = if self.made.holds(step) { Vec::new() } else { step.undo(self.root)? };
@@ -152,7 +155,7 @@ impl<'a> Run<'a> {
 
     fn fail(mut self, index: usize, step: &Step, error: Error) -> Failed {
         let mut failed = Failed { step: step.to_string(), error, left: Vec::new() };
-        if self.plan.on_failure != OnFailure::Undo {
+        if self.plan.on_failure_at(index) != OnFailure::Undo {
             return failed;
         }
         if matches!(failed.error, Error::Unprovisioned { .. }) {

@@ -23,8 +23,10 @@ impl Made {
             Step::Install { zone, .. } => self.installed.push(zone.clone()),
             Step::CreateFilesystem { dataset, .. }
             | Step::CreateVolume { dataset, .. }
-            | Step::CloneDataset { dataset, .. }
-            | Step::ReceiveDataset { dataset } => self.datasets.push(dataset.clone()),
+            | Step::CloneDataset { dataset, .. } => self.datasets.push(dataset.clone()),
+            Step::Receive { into, base: None, .. } => {
+                self.datasets.push(into.split('@').next().unwrap_or(into).to_owned());
+            }
             _ => {}
         }
     }
@@ -38,7 +40,9 @@ impl Made {
             | Step::CloneDataset { dataset, .. }
             | Step::SetProperties { dataset, .. }
             | Step::ReserveBhyveSpace { dataset, .. }
-            | Step::AdjustSpace { dataset, .. } => self.holds_dataset(dataset),
+            | Step::AdjustSpace { dataset, .. }
+            | Step::RaiseQuota { dataset, .. } => self.holds_dataset(dataset),
+            Step::Receive { into, .. } => self.holds_dataset(into),
             Step::CreateSnapshots { snapshots } => snapshots.iter().all(|s| self.holds_dataset(s)),
             Step::ChangeZone { uuid, .. } => self.configured.contains(uuid),
             Step::WriteFile { path, .. } | Step::RemoveFile { path } => {

@@ -42,6 +42,10 @@ pub struct Plan {
     pub on_failure: OnFailure,
     /// In the order in which they are run.
     pub steps: Vec<Step>,
+    /// The number of the first step from which on nothing can be undone: from there the plan is finished, now or by the
+    /// next command on the VM. Before it holds what `on_failure` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_return: Option<usize>,
 }
 
 /// The program that sets up roots of a brand; empty where it has none.
@@ -53,7 +57,26 @@ fn brand_script(brand: &str) -> &'static str {
 impl Plan {
     /// A plan without steps yet.
     pub fn new(command: &str, uuid: &str, on_failure: OnFailure) -> Self {
-        Self { command: command.to_owned(), uuid: uuid.to_owned(), on_failure, steps: Vec::new() }
+        Self {
+            command: command.to_owned(),
+            uuid: uuid.to_owned(),
+            on_failure,
+            steps: Vec::new(),
+            no_return: None,
+        }
+    }
+
+    /// The steps added from here on destroy what the earlier ones have replaced: see [`Plan::no_return`].
+    pub fn no_return_from_here(&mut self) {
+        self.no_return = Some(self.steps.len());
+    }
+
+    /// What becomes of the plan where step `index` is the last that was begun.
+    fn on_failure_at(&self, index: usize) -> OnFailure {
+        match self.no_return {
+            Some(first) if index >= first => OnFailure::Finish,
+            _ => self.on_failure,
+        }
     }
 }
 

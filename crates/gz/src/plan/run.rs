@@ -50,6 +50,9 @@ impl Step {
             Self::DestroySnapshots { snapshot } => {
                 gone_is_fine(zfs::destroy(root, &["-r"], snapshot))
             }
+            Self::DestroySending { snapshot } => {
+                gone_is_fine(zfs::destroy(root, &["-r", "-F"], snapshot))
+            }
             Self::Rollback { snapshot } => done(zfs::tool(root).args(["rollback", "-r", snapshot])),
             Self::UnmountDataset { dataset } => {
                 fine(done(zfs::tool(root).args(["umount", dataset])), "not currently mounted")
@@ -60,7 +63,9 @@ impl Step {
             Self::BrandScript { brand, arguments } => {
                 done(root.tool(super::brand_script(brand)).args(arguments))
             }
-            Self::ReceiveDataset { dataset } => receive_dataset(root, dataset),
+            Self::Receive { chunk, into, resumable, .. } => receive(root, chunk, into, *resumable),
+            Self::Detach { uuid } => zoneadm::detach(root, uuid),
+            Self::Attach { uuid, .. } => zoneadm::attach(root, uuid),
             Self::MountCheckpoint { zonepath, name } => checkpoint::mount(root, zonepath, name),
             Self::UnmountCheckpoint { zonepath, name } => checkpoint::unmount(root, zonepath, name),
             Self::Touch { path } => files::touch(&root.path(path)),
@@ -77,6 +82,8 @@ impl Step {
                 crate::space::reserve(root, dataset, *quota_gib, *flexible_mib, keep)
             }
             Self::AdjustSpace { dataset, delta } => crate::space::adjust(root, dataset, *delta),
+            Self::RaiseQuota { dataset, bytes } => crate::space::raise(root, dataset, *bytes),
+            Self::SettleQuota { dataset } => crate::space::settle(root, dataset),
             Self::ConfigureZone { zone, script, .. } => zonecfg::create(root, zone, script),
             Self::ChangeZone { uuid, script } => zonecfg::change(root, uuid, script),
             Self::DeleteZone { uuid } => delete_zone(root, uuid),
@@ -191,16 +198,18 @@ fn options<'a>(tool: Tool<'a>, properties: &Properties) -> Tool<'a> {
         .fold(tool, |tool, (name, value)| tool.arg("-o").arg(format!("{name}={value}")))
 }
 
-fn receive_dataset(root: &Root, dataset: &str) -> Result<()> {
+fn receive(root: &Root, chunk: &str, into: &str, resumable: bool) -> Result<()> {
     let header = bundle::next_header(&mut bundle::stdin()?)?;
     let name = header.map(|header| header.name).unwrap_or_default();
-    if name != dataset {
+    if name != chunk {
         return Err(Error::Unexpected {
             what: "the VM on standard input".to_owned(),
-            why: format!("dataset {dataset} should follow, not \"{name}\""),
+            why: format!("{chunk} should follow, not \"{name}\""),
         });
     }
-    zfs::tool(root).args(["receive", "-F", dataset]).pass_through()
+    let tool = zfs::tool(root).arg("receive");
+    let tool = if resumable { tool.arg("-s") } else { tool };
+    tool.args(["-F", into]).pass_through()
 }
 
 fn ignored_unless(required: bool, result: Result<()>) -> Result<()> {

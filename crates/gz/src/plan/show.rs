@@ -12,7 +12,11 @@ impl fmt::Display for Plan {
             OnFailure::Finish => "finished later if cut off",
             OnFailure::Keep => "left as it is if a step fails",
         };
-        writeln!(f, "{} {}: {} steps, {otherwise}", self.command, self.uuid, self.steps.len())?;
+        write!(f, "{} {}: {} steps, {otherwise}", self.command, self.uuid, self.steps.len())?;
+        match self.no_return {
+            Some(first) => writeln!(f, ", from step {} on finished later", first + 1)?,
+            None => writeln!(f)?,
+        }
         for (index, step) in self.steps.iter().enumerate() {
             let text = step.to_string();
             let mut lines = text.lines();
@@ -47,13 +51,18 @@ impl fmt::Display for Step {
             S::CreateSnapshots { snapshots } => write!(f, "zfs snapshot {}", snapshots.join(" ")),
             S::DestroySnapshot { snapshot } => write!(f, "zfs destroy {snapshot}"),
             S::DestroySnapshots { snapshot } => write!(f, "zfs destroy -r {snapshot}"),
+            S::DestroySending { snapshot } => write!(f, "zfs destroy -r -F {snapshot}"),
             S::Rollback { snapshot } => write!(f, "zfs rollback -r {snapshot}"),
             S::UnmountDataset { dataset } => write!(f, "zfs umount {dataset}"),
             S::MountDataset { dataset } => write!(f, "zfs mount {dataset}"),
             S::BrandScript { brand, arguments } => {
                 write!(f, "{} {}", super::brand_script(brand), arguments.join(" "))
             }
-            S::ReceiveDataset { dataset } => write!(f, "zfs receive -F {dataset}"),
+            S::Receive { into, resumable, .. } => {
+                write!(f, "zfs receive{} -F {into}", if *resumable { " -s" } else { "" })
+            }
+            S::Detach { uuid } => write!(f, "zoneadm -u {uuid} detach"),
+            S::Attach { uuid, .. } => write!(f, "zoneadm -u {uuid} attach"),
             S::MountCheckpoint { zonepath, name } => write!(
                 f,
                 "mount -F lofs -o ro,setuid,nodevices {zonepath}/.zfs/snapshot/vmsnap-{name}/root \
@@ -81,6 +90,10 @@ impl fmt::Display for Step {
             S::AdjustSpace { dataset, delta } => {
                 write!(f, "zfs set quota, reservation ({delta:+} bytes) {dataset}")
             }
+            S::RaiseQuota { dataset, bytes } => {
+                write!(f, "zfs set quota (+{bytes} bytes) {dataset}")
+            }
+            S::SettleQuota { dataset } => write!(f, "zfs set quota (to the reservation) {dataset}"),
             S::ConfigureZone { zone, script, .. } => {
                 script_for(f, &format!("zonecfg -z {zone}"), script)
             }

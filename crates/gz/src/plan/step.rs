@@ -37,6 +37,8 @@ pub enum Step {
     DestroySnapshot { snapshot: String },
     /// `zfs destroy -r` of a snapshot and those of the same name below; none is fine.
     DestroySnapshots { snapshot: String },
+    /// The same for the snapshots that a VM travels as, by force as SmartOS's vmadm does it.
+    DestroySending { snapshot: String },
     /// `zfs umount`; one that is not mounted, or not there, is fine.
     UnmountDataset { dataset: String },
     /// `zfs mount`; one that is mounted, or not there, is fine.
@@ -45,9 +47,20 @@ pub enum Step {
     BrandScript { brand: String, arguments: Vec<String> },
     /// `zfs rollback -r`: later snapshots go.
     Rollback { snapshot: String },
-    /// Reads the next header of a sent VM from standard input and receives the dataset that follows, which has to be
-    /// this one.
-    ReceiveDataset { dataset: String },
+    /// Reads the next header of a sent VM from standard input, which has to name `chunk`, and receives the stream that
+    /// follows into `into`: a dataset, or the snapshot of one that the stream brings.
+    Receive {
+        chunk: String,
+        into: String,
+        /// The snapshot of the same dataset that the stream builds on; without one the stream makes the dataset.
+        base: Option<String>,
+        /// What came of a stream that was cut off stays, to go on from there.
+        resumable: bool,
+    },
+    /// `zoneadm detach`; a zone that is not installed is fine.
+    Detach { uuid: String },
+    /// `zoneadm attach`; a zone that is installed is fine. `cores` is the dataset that brands make for core dumps.
+    Attach { uuid: String, cores: String },
     /// Shows the snapshot `vmsnap-NAME` to the running zone below `/checkpoints`.
     MountCheckpoint { zonepath: String, name: String },
     /// Takes it away again.
@@ -71,6 +84,10 @@ pub enum Step {
     },
     /// Makes room in a bhyve VM's quota and reservation for a volume that takes `delta` bytes more (or less).
     AdjustSpace { dataset: String, delta: i64 },
+    /// Lets the VM have `bytes` above its quota for a while.
+    RaiseQuota { dataset: String, bytes: u64 },
+    /// Ends that: the quota is what the VM has reserved.
+    SettleQuota { dataset: String },
     /// `zonecfg -z`: makes a zone.
     ConfigureZone { zone: String, uuid: String, script: String },
     /// `zonecfg -u`: changes a zone; the script goes to standard input, or as one argument where it is one line.

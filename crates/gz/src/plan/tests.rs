@@ -176,6 +176,39 @@ fn a_cut_off_deletion_is_finished_from_the_step_that_was_begun() {
     assert_eq!(log(&dir), ["zoneadm -u u1 uninstall -F", "zonecfg -u u1 delete -F"]);
 }
 
+/// A plan whose first step can be undone and whose other two cannot.
+fn one_way() -> Plan {
+    let mut plan = Plan::new("update", "u1", OnFailure::Undo);
+    plan.steps.push(Step::RenameDataset { from: "zones/a".into(), to: "zones/b".into() });
+    plan.no_return_from_here();
+    for name in ["c", "d"] {
+        let dataset = format!("zones/{name}");
+        plan.steps.push(Step::DestroyDataset { dataset, force: false });
+    }
+    plan
+}
+
+#[test]
+fn behind_the_point_of_no_return_nothing_is_undone() {
+    let (dir, root) = root("destroy -r zones/d");
+    execute(&root, &one_way()).unwrap_err();
+    assert_eq!(
+        log(&dir),
+        ["zfs rename -f zones/a zones/b", "zfs destroy -r zones/c", "zfs destroy -r zones/d"]
+    );
+    // The next command on the VM tries again, from where it failed.
+    recover(&root, "u1").unwrap_err();
+    assert_eq!(log(&dir)[3..], ["zfs destroy -r zones/d"]);
+}
+
+#[test]
+fn before_the_point_of_no_return_everything_is_undone() {
+    let (dir, root) = root("rename -f zones/a");
+    execute(&root, &one_way()).unwrap_err();
+    assert_eq!(log(&dir), ["zfs rename -f zones/a zones/b", "zfs rename -f zones/b zones/a"]);
+    assert_eq!(recover(&root, "u1").unwrap(), None);
+}
+
 #[test]
 fn what_cannot_be_undone_is_said_and_stays_in_the_journal() {
     let (dir, root) = root("u1");

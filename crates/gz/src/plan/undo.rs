@@ -14,9 +14,25 @@ impl Step {
         Ok(match self {
             Self::CreateFilesystem { dataset, .. }
             | Self::CreateVolume { dataset, .. }
-            | Self::CloneDataset { dataset, .. }
-            | Self::ReceiveDataset { dataset } => {
+            | Self::CloneDataset { dataset, .. } => {
                 vec![Self::DestroyDataset { dataset: dataset.clone(), force: true }]
+            }
+            Self::Receive { base: Some(base), .. } => {
+                vec![Self::Rollback { snapshot: base.clone() }]
+            }
+            Self::Receive { into, base: None, .. } => {
+                let dataset = into.split('@').next().unwrap_or(into).to_owned();
+                vec![Self::DestroyDataset { dataset, force: true }]
+            }
+            Self::Detach { uuid } => {
+                vec![Self::Attach { uuid: uuid.clone(), cores: String::new() }]
+            }
+            Self::Attach { uuid, cores } => {
+                let mut steps = vec![Self::Detach { uuid: uuid.clone() }];
+                if !zfs::exists(root, cores)? {
+                    steps.push(Self::DestroyDataset { dataset: cores.clone(), force: true });
+                }
+                steps
             }
             Self::UnmountDataset { dataset } => {
                 vec![Self::MountDataset { dataset: dataset.clone() }]
@@ -39,6 +55,10 @@ impl Step {
                 }]
             }
             Self::ReserveBhyveSpace { dataset, .. } => space(root, dataset)?,
+            Self::RaiseQuota { dataset, .. } => vec![Self::SetProperties {
+                dataset: dataset.clone(),
+                properties: present(root, dataset, &["quota"])?,
+            }],
             Self::AdjustSpace { dataset, .. } => vec![Self::SetProperties {
                 dataset: dataset.clone(),
                 properties: present(root, dataset, &["quota", "reservation"])?,
@@ -63,16 +83,31 @@ impl Step {
 
 /// The values that properties of a dataset have now, as `zfs set` takes them.
 fn present(root: &Root, dataset: &str, names: &[&str]) -> Result<Properties> {
-    let values = zfs::get(root, dataset, names)?;
+    let asked: Vec<&str> = names.iter().copied().chain(["volsize"]).collect();
+    let values = zfs::get(root, dataset, &asked)?;
+    let size = values.get("volsize").map_or("", String::as_str);
     Ok(names
         .iter()
         .filter_map(|name| values.get(*name).map(|value| (*name, value)))
         .map(|(name, value)| {
-            let limit = name.contains("quota") || name.contains("reserv");
-            let value = if limit && value == "0" { "none" } else { value };
+            let value = match name {
+                "refreservation" => reservation(value, size),
+                _ if value == "0" && (name.contains("quota") || name == "reservation") => "none",
+                _ => value,
+            };
             (name.to_owned(), value.to_owned())
         })
         .collect())
+}
+
+/// A `refreservation` in bytes as `zfs set` takes it. More than the volume's size is what zfs worked out itself, and takes
+/// from nobody else.
+fn reservation<'a>(bytes: &'a str, size: &str) -> &'a str {
+    match (bytes.parse::<u64>(), size.parse::<u64>()) {
+        (Ok(0), _) => "none",
+        (Ok(reserved), Ok(size)) if reserved > size => "auto",
+        _ => bytes,
+    }
 }
 
 /// A bhyve VM's reservations as they are. A dataset that does not exist yet has none to bring back.
@@ -92,17 +127,11 @@ fn space(root: &Root, dataset: &str) -> Result<Vec<Step>> {
     let properties = present(root, dataset, &OF_ZONE)?;
     let mut steps = vec![Step::SetProperties { dataset: dataset.to_owned(), properties }];
     for row in rows {
-        if let [name, kind, reservation, size] = row.as_slice()
+        if let [name, kind, bytes, size] = row.as_slice()
             && kind == "volume"
         {
-            // More than the volume's size is what zfs worked out itself, and takes from nobody else.
-            let bytes = |text: &str| text.parse::<u64>().unwrap_or_default();
-            let value = match bytes(reservation) {
-                0 => "none",
-                reserved if reserved > bytes(size) => "auto",
-                _ => reservation,
-            };
-            let properties = vec![("refreservation".to_owned(), value.to_owned())];
+            let value = reservation(bytes, size).to_owned();
+            let properties = vec![("refreservation".to_owned(), value)];
             steps.push(Step::SetProperties { dataset: name.clone(), properties });
         }
     }

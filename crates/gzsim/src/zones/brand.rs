@@ -155,13 +155,29 @@ fn make_datasets(ctx: &Ctx, brand: &str, install: &Install<'_>) -> Result<i32> {
         }
     }
     if is_smartos_brand(ctx, brand) {
-        let cores = cores_of(&dataset);
-        let mountpoint = format!("mountpoint={}/cores", install.zonepath);
-        if !ctx.zfs_ok(&["create", "-o", CORES_QUOTA, "-o", &mountpoint, &cores])? {
-            return Ok(FATAL);
-        }
+        return make_cores(ctx, &dataset, install.zonepath);
     }
     Ok(OK)
+}
+
+/// Makes the dataset for core dumps, which is not below the zone's own.
+fn make_cores(ctx: &Ctx, dataset: &str, zonepath: &str) -> Result<i32> {
+    let mountpoint = format!("mountpoint={zonepath}/cores");
+    let cores = cores_of(dataset);
+    let made = ctx.zfs_ok(&["create", "-o", CORES_QUOTA, "-o", &mountpoint, &cores])?;
+    Ok(if made { OK } else { FATAL })
+}
+
+/// What an attach makes where it is missing: a zone that was received has no dataset for cores.
+pub fn attach_zone(ctx: &Ctx, brand: &str, zonepath: &str) -> Result<i32> {
+    if !is_smartos_brand(ctx, brand) {
+        return Ok(OK);
+    }
+    let Some(dataset) = dataset_of(ctx, zonepath)? else { return Ok(USAGE) };
+    if ctx.zfs_get("name", &cores_of(&dataset))?.is_some() {
+        return Ok(OK);
+    }
+    make_cores(ctx, &dataset, zonepath)
 }
 
 /// Elsewhere than on SmartOS zoneadm makes the dataset, without a quota, and the brand fills it. A template is a

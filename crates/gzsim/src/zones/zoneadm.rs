@@ -364,6 +364,14 @@ impl Run<'_> {
             eprintln!("could not verify zonepath {} because of the above errors.", row.path);
             return Ok(ERROR);
         }
+        // The hooks of SmartOS's brands (jcommon's `jcommon_attach_hook`) see to the dataset for cores; -F skips them.
+        if !force {
+            let code = brand::attach_zone(self.ctx, &row.brand, &row.path)?;
+            if code != OK {
+                self.say(format_args!("'brand-specific attach' failed with exit code {code}."));
+                return Ok(ERROR);
+            }
+        }
         let detached = path.join("SUNWdetached.xml");
         if detached.exists() {
             std::fs::remove_file(detached)?;

@@ -70,8 +70,13 @@ pub fn plan(vm: &Object, mut prepared: Object, brand: Brand, now_ms: u64) -> Res
     steps.push(Step::WriteFile { path: receiving.clone(), text: json::pretty(vm), mode: 0o600 });
     for dataset in datasets(vm) {
         let snapshot = format!("{dataset}@sending");
-        steps.push(Step::ReceiveDataset { dataset });
-        steps.push(Step::DestroySnapshots { snapshot });
+        steps.push(Step::Receive {
+            chunk: dataset.clone(),
+            into: dataset,
+            base: None,
+            resumable: false,
+        });
+        steps.push(Step::DestroySending { snapshot });
     }
     let image = prepared.get("image_uuid").and_then(Value::as_str).map(str::to_owned);
     steps.push(Step::Install {

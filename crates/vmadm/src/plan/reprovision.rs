@@ -1,7 +1,7 @@
-//! The plans of `vmadm reprovision`: the VM keeps its identity, data and network and gets a new root from an image.
+//! The plan of `vmadm reprovision`: the VM keeps its identity, data and network and gets a new root from an image.
 //!
-//! There are two. The first can be undone: the old root stays until the new one is complete. The second, which begins
-//! with the old root's end, can only go on.
+//! The old root stays until the new one is complete: up to there the plan can be undone. From the old root's end it can
+//! only go on.
 
 use gz::plan::{OnFailure, Plan, Step};
 use manifest::Brand;
@@ -24,13 +24,6 @@ pub struct Image {
     pub image_type: String,
     /// Whether it has its `@final` snapshot.
     pub has_final: bool,
-}
-
-/// The reversible part and the part that follows it.
-#[derive(Debug)]
-pub struct Plans {
-    pub replace: Plan,
-    pub finish: Plan,
 }
 
 /// Refuses VMs that cannot be given a new root.
@@ -89,14 +82,11 @@ fn boot_disk(vm: &Object) -> Result<&Object, String> {
 }
 
 /// Plans the reprovision of a VM that is stopped.
-pub fn plan(vm: &Object, brand: Brand, image: &Image, facts: &Facts) -> Result<Plans, String> {
+pub fn plan(vm: &Object, brand: Brand, image: &Image, facts: &Facts) -> Result<Plan, String> {
     let uuid = text(vm, "uuid");
-    let mut plans = Plans {
-        replace: Plan::new("reprovision", uuid, OnFailure::Undo),
-        finish: Plan::new("reprovision", uuid, OnFailure::Finish),
-    };
+    let mut plan = Plan::new("reprovision", uuid, OnFailure::Undo);
     let expiry = facts.now_ms + LIMIT_MS;
-    plans.replace.steps.push(change(
+    plan.steps.push(change(
         uuid,
         &format!(
             "add attr; set name=transition; set value=\"provisioning:running:{expiry}\"; \
@@ -104,15 +94,15 @@ pub fn plan(vm: &Object, brand: Brand, image: &Image, facts: &Facts) -> Result<P
         ),
     ));
     if brand == Brand::Bhyve {
-        disk(&mut plans, vm, image)?;
+        disk(&mut plan, vm, image)?;
         if flag(vm, "autoboot") {
-            plans.finish.steps.extend(start::plan(vm, brand, &Extra::default())?.steps);
+            plan.steps.extend(start::plan(vm, brand, &Extra::default())?.steps);
         }
     } else {
-        root(&mut plans, vm, brand, image);
-        first_boot(&mut plans.finish.steps, vm, brand, facts, expiry)?;
+        root(&mut plan, vm, brand, image);
+        first_boot(&mut plan.steps, vm, brand, facts, expiry)?;
     }
-    Ok(plans)
+    Ok(plan)
 }
 
 fn snapshot_of(steps: &mut Vec<Step>, vm: &Object, image: &Image) -> String {
@@ -144,14 +134,14 @@ fn rename(from: &str, to: &str) -> Step {
 }
 
 /// A zone's root dataset is exchanged; its data, configuration files and cores stay.
-fn root(plans: &mut Plans, vm: &Object, brand: Brand, image: &Image) {
+fn root(plan: &mut Plan, vm: &Object, brand: Brand, image: &Image) {
     let filesystem = text(vm, "zfs_filesystem").to_owned();
     let zonepath = text(vm, "zonepath");
     let old = format!("{filesystem}-reprovisioning-root");
     let kept = format!("{filesystem}-reprovisioning-data");
     let cores = format!("{}/cores/{}", text(vm, "zpool"), text(vm, "uuid"));
     let data = list(vm, "datasets").first().and_then(Value::as_str);
-    let steps = &mut plans.replace.steps;
+    let steps = &mut plan.steps;
     if let Some(data) = data {
         steps.push(zoned(data, "off"));
     }
@@ -185,12 +175,13 @@ fn root(plans: &mut Plans, vm: &Object, brand: Brand, image: &Image) {
     let image = &image.uuid;
     let script = format!("select attr name=dataset-uuid; set value=\"{image}\"; end");
     steps.push(change(text(vm, "uuid"), &script));
-    let finish = &mut plans.finish.steps;
-    finish.push(Step::DestroyDataset { dataset: old, force: false });
-    finish.push(Step::MountDataset { dataset: cores });
-    create::root_properties(finish, vm, &filesystem);
+    plan.no_return_from_here();
+    let steps = &mut plan.steps;
+    steps.push(Step::DestroyDataset { dataset: old, force: false });
+    steps.push(Step::MountDataset { dataset: cores });
+    create::root_properties(steps, vm, &filesystem);
     if brand.features().var_svc_provisioning || !brand.is_hvm() {
-        finish.push(create::provisioning_mark(&format!("{zonepath}/root")));
+        steps.push(create::provisioning_mark(&format!("{zonepath}/root")));
     }
 }
 
@@ -211,27 +202,29 @@ fn first_boot(
 }
 
 /// A bhyve VM's first disk is exchanged; it keeps its size and reservation.
-fn disk(plans: &mut Plans, vm: &Object, image: &Image) -> Result<(), String> {
+fn disk(plan: &mut Plan, vm: &Object, image: &Image) -> Result<(), String> {
     let disk = boot_disk(vm)?;
     let path = text(disk, "path");
     let dataset = text(disk, "zfs_filesystem").to_owned();
     let old = format!("{dataset}-reprovisioning");
     let mib = |key: &str| disk.get(key).and_then(Value::as_u64);
-    let steps = &mut plans.replace.steps;
+    let steps = &mut plan.steps;
     // Both disks exist for a while, but only one has space reserved.
     let none = vec![("refreservation".to_owned(), "none".to_owned())];
     steps.push(Step::SetProperties { dataset: dataset.clone(), properties: none });
     steps.push(rename(&dataset, &old));
     let snapshot = snapshot_of(steps, vm, image);
     let mut properties = Vec::new();
-    if let Some(reserved) = mib("refreservation") {
-        properties.push(("refreservation".to_owned(), format!("{reserved}M")));
-    }
-    steps.push(Step::CloneDataset { snapshot, dataset: dataset.clone(), force: true, properties });
     if let Some(size) = mib("size").filter(|size| Some(*size) != image.size) {
-        let properties = vec![("volsize".to_owned(), format!("{size}M"))];
-        steps.push(Step::SetProperties { dataset, properties });
+        properties.push(("volsize".to_owned(), format!("{size}M")));
     }
+    if let Some(reserved) = mib("refreservation") {
+        // More than the size is what zfs works out itself, and takes from nobody else.
+        let value =
+            if Some(reserved) > mib("size") { "auto".to_owned() } else { format!("{reserved}M") };
+        properties.push(("refreservation".to_owned(), value));
+    }
+    steps.push(Step::CloneDataset { snapshot, dataset, force: true, properties });
     let removed = match text(disk, "image_uuid") {
         "" => String::new(),
         old => format!("remove property (name=image-uuid, value=\"{old}\"); "),
@@ -242,8 +235,9 @@ fn disk(plans: &mut Plans, vm: &Object, image: &Image) -> Result<(), String> {
     );
     steps.push(change(text(vm, "uuid"), &script));
     steps.push(brand_script(vm));
-    plans.finish.steps.push(Step::DestroyDataset { dataset: old, force: false });
-    plans.finish.steps.push(change(text(vm, "uuid"), "remove attr name=transition"));
+    plan.no_return_from_here();
+    plan.steps.push(Step::DestroyDataset { dataset: old, force: false });
+    plan.steps.push(change(text(vm, "uuid"), "remove attr name=transition"));
     Ok(())
 }
 
@@ -268,10 +262,11 @@ mod tests {
     #[test]
     fn the_old_root_stays_until_the_new_one_is_complete() {
         let vm = vm(json!({"datasets": ["zones/u/data"]}));
-        let plans = plan(&vm, Brand::Joyent, &image("zone-dataset"), &Facts::default()).unwrap();
-        let replace: Vec<String> = plans.replace.steps.iter().map(ToString::to_string).collect();
+        let plan = plan(&vm, Brand::Joyent, &image("zone-dataset"), &Facts::default()).unwrap();
+        let steps: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
+        let (replace, finish) = steps.split_at(plan.no_return.unwrap());
         assert!(!replace.iter().any(|step| step.starts_with("zfs destroy")), "{replace:?}");
-        assert_eq!(plans.finish.steps[0].to_string(), "zfs destroy -r zones/u-reprovisioning-root");
+        assert_eq!(finish[0], "zfs destroy -r zones/u-reprovisioning-root");
         assert!(
             replace.contains(
                 &"zfs clone -o quota=10G -o devices=off zones/i@final zones/u".to_owned()

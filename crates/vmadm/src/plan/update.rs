@@ -114,19 +114,18 @@ pub fn plan(vm: &Object, mut payload: Object, brand: Brand, facts: &Facts) -> Re
 
     let adds_disks = payload.contains_key("add_disks");
     let space = space(vm, &payload, brand, dataset);
-    // Room is made before it is taken. Destroying comes last, as it cannot be undone, but for disks whose space the new
-    // ones may need.
+    // Room is made before it is taken. Destroying comes last, as it cannot be undone.
     let (before, after) = if grows(vm, &payload) { (space, None) } else { (None, space) };
     steps.extend(before);
-    if adds_disks {
-        remove_disks(steps, vm, &payload);
-    }
     let flexible = payload.get("flexible_disk_size").or_else(|| vm.get("flexible_disk_size"));
     let room = Room {
         dataset,
         flexible: flexible.and_then(Value::as_u64).is_some_and(|size| size > 0),
         facts,
     };
+    let removed = removed_volumes(vm, &payload);
+    let shared = if adds_disks && room.flexible { reserved(&removed) } else { 0 };
+    share_space(steps, dataset, &removed, shared);
     for step in add_disks(vm, &mut payload, brand, facts)? {
         let volume = match &step {
             Step::CreateVolume { dataset, .. } | Step::CloneDataset { dataset, .. } => {
@@ -157,13 +156,19 @@ pub fn plan(vm: &Object, mut payload: Object, brand: Brand, facts: &Facts) -> Re
     live::resource_controls(steps, vm, &payload, brand);
     live::resize_tmp(steps, vm, &payload);
     live::firewall(steps, vm, &payload);
-    if !adds_disks {
-        remove_disks(steps, vm, &payload);
-    }
     let routes = new_files.routes != old_files.routes;
     if !configured && (resizes || spaces || routes) {
         // The time of the last change is that of this file.
         steps.push(Step::Touch { path: format!("/etc/zones/{}.xml", text(vm, "zonename")) });
+    }
+    if !removed.is_empty() {
+        plan.no_return_from_here();
+        plan.steps.extend(
+            removed.iter().map(|disk| Step::DestroyVolume { dataset: volume_of(disk).to_owned() }),
+        );
+        if shared > 0 {
+            plan.steps.push(Step::SettleQuota { dataset: dataset.to_owned() });
+        }
     }
     Ok(plan)
 }
@@ -260,14 +265,34 @@ fn add_disks(
     disks::add(payload, brand.as_str(), &name, &pool, used, pools)
 }
 
-fn remove_disks(steps: &mut Vec<Step>, vm: &Object, payload: &Object) {
+/// The disks in `remove_disks` that have a volume.
+fn removed_volumes<'a>(vm: &'a Object, payload: &Object) -> Vec<&'a Object> {
     let removed: Vec<String> = list(payload, "remove_disks").iter().map(as_text).collect();
-    for disk in objects(vm, "disks").filter(|disk| removed.iter().any(|p| p == text(disk, "path")))
-    {
-        let volume = text(disk, "zfs_filesystem");
-        if !volume.is_empty() && !flag(disk, "missing") {
-            steps.push(Step::DestroyVolume { dataset: volume.to_owned() });
-        }
+    objects(vm, "disks")
+        .filter(|disk| removed.iter().any(|path| path == text(disk, "path")))
+        .filter(|disk| !volume_of(disk).is_empty() && !flag(disk, "missing"))
+        .collect()
+}
+
+fn volume_of(disk: &Object) -> &str {
+    text(disk, "zfs_filesystem")
+}
+
+/// Bytes that disks have reserved, at least.
+fn reserved(disks: &[&Object]) -> u64 {
+    let mib =
+        |disk: &&Object| disk.get("refreservation").and_then(Value::as_u64).map(|mib| mib + 1);
+    disks.iter().filter_map(mib).sum::<u64>().saturating_mul(MIB)
+}
+
+/// Disks that share a size are there twice until the old ones may go: the quota is `bytes` larger meanwhile, and what the
+/// old ones have reserved but not written is free for the new ones.
+fn share_space(steps: &mut Vec<Step>, dataset: &str, removed: &[&Object], bytes: u64) {
+    if bytes > 0 {
+        steps.push(Step::RaiseQuota { dataset: dataset.to_owned(), bytes });
+        steps.extend(
+            removed.iter().map(|disk| set(volume_of(disk), "refreservation", "none".to_owned())),
+        );
     }
 }
 
