@@ -6,33 +6,11 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use common::image::{UUID, manifest, server_of};
+use common::measured;
 use common::server::{Reply, Request, Server};
 use common::tools::{Sim, sha1, stream};
 use serde_json::{Value, json};
-
-const UUID: &str = "1a000001-0000-4000-8000-000000000001";
-
-fn manifest(file: &[u8], more: Value) -> Value {
-    let mut manifest = json!({
-        "v": 2, "uuid": UUID, "name": "base", "version": "1.0.0", "state": "active", "public": true,
-        "published_at": "2020-01-02T00:00:00Z", "type": "zone-dataset", "os": "smartos",
-        "files": [{"sha1": sha1(file), "size": file.len(), "compression": "none"}]
-    });
-    for (key, value) in more.as_object().unwrap() {
-        manifest[key] = value.clone();
-    }
-    manifest
-}
-
-/// A server of one image, whose file is answered by `file`.
-fn server_of(manifest: &Value, file: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
-    let text = manifest.to_string();
-    Server::new(move |request| match request.path.as_str() {
-        path if path.ends_with("/file") => file(request),
-        path if path.ends_with(UUID) => Reply::json(200, text.clone()),
-        _ => Reply::not_found(),
-    })
-}
 
 /// Imports the image and gives exit status, standard output and standard error.
 fn import(sim: &Sim, server: &Server) -> (i32, String, String) {
@@ -261,29 +239,14 @@ fn ten_thousand_images_are_listed_in_little_memory() {
     sim.sources(&[&server.url()]);
     for (arguments, lines) in [
         (&["avail"][..], 10_001),
+        (&["avail", "-j"][..], 250_002),
         (&["avail", "-j", "name=image-00007"][..], 30),
         (&["avail", "-H", "name=~image-000"][..], 100),
     ] {
-        let mut command = sim.command(arguments);
-        let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-        let pid = child.id();
-        let peak = std::thread::spawn(move || {
-            let mut peak = 0;
-            while let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) {
-                let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-                let Some(kib) = line.and_then(|l| l.split_whitespace().next()?.parse().ok()) else {
-                    break;
-                };
-                peak = peak.max(kib);
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            peak
-        });
-        let output = child.wait_with_output().unwrap();
+        let (output, peak) = measured(&mut sim.command(arguments));
         assert!(output.status.success());
         let count = String::from_utf8_lossy(&output.stdout).lines().count();
         assert!(count.abs_diff(lines) < 10, "{arguments:?}: {count} lines");
-        let peak: u64 = peak.join().unwrap();
         assert!(peak < 64 * 1024, "{arguments:?}: {peak} KiB");
     }
 }

@@ -9,8 +9,11 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::{Response, StatusCode, Uri, header};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body, Proxy};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
+use ureq::{Agent, AsSendBody, Body};
 
+use super::proxy::{self, ForwardConnector, Route};
 use crate::errors::{Error, Result};
 
 /// How long a server may take before it is given up. Environment variables change them for slow networks.
@@ -49,6 +52,8 @@ const MOST_REDIRECTS: usize = 10;
 #[derive(Debug, Clone)]
 pub struct Client {
     agent: Agent,
+    /// Makes the requests that a proxy forwards.
+    forwarding: Agent,
     /// The URL that paths are appended to; no slash at its end.
     base: String,
     user_agent: String,
@@ -85,20 +90,25 @@ impl Client {
             Some(roots) => tls.root_certs(roots),
             None => tls,
         };
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .tls_config(tls.build())
-            .proxy(proxy_for(base)?)
+            // Chosen for each request: redirects lead to other hosts.
+            .proxy(None)
             .timeout_connect(Some(limits.connect))
             .timeout_resolve(Some(limits.connect))
             .timeout_recv_response(Some(limits.stall))
             .timeout_per_read(Some(limits.stall))
-            .build()
-            .new_agent();
+            .timeout_per_write(Some(limits.stall))
+            .build();
+        let forwarding = DefaultConnector::default().chain(ForwardConnector);
+        let forwarding =
+            Agent::with_parts(config.clone(), forwarding, DefaultResolver::default());
         Ok(Self {
-            agent,
+            agent: config.new_agent(),
+            forwarding,
             base: base.trim_end_matches('/').to_owned(),
             user_agent: user_agent.to_owned(),
         })
@@ -115,14 +125,12 @@ impl Client {
         let mut url = self.url(request.path);
         let first_host = authority(&url);
         for _ in 0..MOST_REDIRECTS {
-            let mut call = self.agent.get(&url).header(header::USER_AGENT, &self.user_agent);
-            for (name, value) in &request.headers {
-                let secret = name.eq_ignore_ascii_case("authorization");
-                if !secret || authority(&url) == first_host {
-                    call = call.header(*name, value);
-                }
-            }
-            let response = call.call().map_err(|e| connection_error(&e, &url))?;
+            let elsewhere = authority(&url) != first_host;
+            let headers = request
+                .headers
+                .iter()
+                .filter(|(name, _)| !(elsewhere && name.eq_ignore_ascii_case("authorization")));
+            let response = self.run("GET", &url, headers, ())?;
             match redirect_target(&response, &url)? {
                 Some(next) => url = next,
                 None => return Ok(response),
@@ -142,20 +150,58 @@ impl Client {
         body: &mut dyn Read,
         length: u64,
     ) -> Result<Response<Body>> {
-        let url = self.url(request.path);
-        let mut builder = ureq::http::Request::builder()
-            .method(method)
-            .uri(&url)
-            .header(header::USER_AGENT, &self.user_agent)
-            .header(header::CONTENT_LENGTH, length);
-        for (name, value) in &request.headers {
+        let length = ("content-length", length.to_string());
+        let headers = request.headers.iter().chain(std::iter::once(&length));
+        let mut body = body;
+        let body = ureq::SendBody::from_reader(&mut body);
+        self.run(method, &self.url(request.path), headers, body)
+    }
+
+    /// Makes one request, directly or through a proxy.
+    fn run<'h>(
+        &self,
+        method: &str,
+        url: &str,
+        headers: impl Iterator<Item = &'h (&'static str, String)>,
+        body: impl AsSendBody,
+    ) -> Result<Response<Body>> {
+        let route = proxy::route(url)?;
+        let mut builder =
+            ureq::http::Request::builder().method(method).header("user-agent", &self.user_agent);
+        for (name, value) in headers {
             builder = builder.header(*name, value);
         }
-        let mut body = body;
+        builder = match &route {
+            Route::Direct | Route::Tunnel(_) => builder.uri(url),
+            Route::Forward(forward) => {
+                // Each has a connection of its own.
+                let mut builder = builder
+                    .uri(forward.uri.clone())
+                    .header("host", &forward.host)
+                    .header("connection", "close");
+                if let Some(authorization) = &forward.authorization {
+                    builder = builder.header("proxy-authorization", authorization);
+                }
+                builder
+            }
+        };
         let request = builder
-            .body(ureq::SendBody::from_reader(&mut body))
+            .body(body)
             .map_err(|e| Error::usage(format!("cannot send a request to {url}: {e}")))?;
-        self.agent.run(request).map_err(|e| connection_error(&e, &url))
+        // Connections that fail are told of with what they were to.
+        let (answer, other_end) = match route {
+            Route::Direct => (self.agent.run(request), url.to_owned()),
+            Route::Tunnel(through) => {
+                let other_end = through.uri().to_string();
+                let request = self.agent.configure_request(request).proxy(Some(through)).build();
+                (self.agent.run(request), other_end)
+            }
+            Route::Forward(forward) => (self.forwarding.run(request), forward.uri.to_string()),
+        };
+        answer.map_err(|e| match &e {
+            ureq::Error::Rustls(_) => connection_error(&e, url),
+            _ => connection_error(&e, &other_end),
+        })
     }
 }
 
@@ -218,7 +264,8 @@ fn join(from: &str, location: &str) -> Option<String> {
     Some(format!("{scheme}://{host}{directory}/{location}"))
 }
 
-fn authority(url: &str) -> String {
+/// `HOST:PORT` of a URL as it stands there.
+pub fn authority(url: &str) -> String {
     url.split_once("://")
         .map_or(url, |(_, rest)| rest)
         .split(['/', '?'])
@@ -252,42 +299,14 @@ fn own_authorities() -> Result<Option<RootCerts>> {
     .clone()
 }
 
-/// The proxy that the environment names for a URL: `http_proxy`, `https_proxy` or `all_proxy`, in lower or upper case,
-/// unless `no_proxy` names the host.
-fn proxy_for(url: &str) -> Result<Option<Proxy>> {
-    let either = |name: &str| {
-        env::var(name).or_else(|_| env::var(name.to_uppercase())).ok().filter(|v| !v.is_empty())
-    };
-    let own = if url.starts_with("https://") { "https_proxy" } else { "http_proxy" };
-    let Some(proxy) = either(own).or_else(|| either("all_proxy")) else { return Ok(None) };
-    if either("no_proxy").is_some_and(|list| excepted(&list, &host_of(url))) {
-        return Ok(None);
-    }
-    Proxy::new(&proxy)
-        .map(Some)
-        .map_err(|e| Error::config(format!("cannot use the proxy that {own} names: {e}")))
-}
-
-fn host_of(url: &str) -> String {
+/// The host of a URL, without port or user, in lower case.
+pub fn host_of(url: &str) -> String {
     let authority = authority(url);
     let host = authority.rsplit('@').next().unwrap_or_default();
     match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address.to_owned(),
         None => host.split(':').next().unwrap_or_default().to_lowercase(),
     }
-}
-
-/// Whether a `no_proxy` list names a host, itself or by a domain it is in.
-fn excepted(list: &str, host: &str) -> bool {
-    list.split(',').map(|entry| entry.trim().trim_start_matches("*.").trim_start_matches('.')).any(
-        |entry| {
-            let entry = entry.to_lowercase();
-            entry == "*"
-                || (!entry.is_empty()
-                    && (host == entry
-                        || host.strip_suffix(&entry).is_some_and(|rest| rest.ends_with('.'))))
-        },
-    )
 }
 
 /// A failed connection by the name that scripts know: `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …
@@ -298,9 +317,19 @@ fn connection_error(error: &ureq::Error, url: &str) -> Error {
         ureq::Error::HostNotFound => named("ENOTFOUND", "getaddrinfo"),
         ureq::Error::Timeout(_) => named("ETIMEDOUT", "connect"),
         ureq::Error::Io(e) => io_error(e, &at),
-        ureq::Error::Rustls(e) => Error::new("CERT_UNTRUSTED", format!("{at}: {e}")),
+        ureq::Error::Rustls(e) => untrusted(&at, e),
+        ureq::Error::ConnectProxyFailed(why) => {
+            Error::new("ProxyError", format!("proxy {url} makes no connection: {why}"))
+        }
         other => Error::internal(format!("{at}: {other}")),
     }
+}
+
+fn untrusted(at: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::new(
+        "CERT_UNTRUSTED",
+        format!("{at}: its certificate is not trusted ({why}): see IMGADM_CA_FILE in imgadm(8)"),
+    )
 }
 
 /// The same for an error while reading a body.
@@ -321,9 +350,7 @@ pub fn io_error(error: &io::Error, at: &str) -> Error {
         io::ErrorKind::NetworkUnreachable => named("ENETUNREACH", "connect"),
         _ if error.to_string().contains("Temporary failure") => named("EAI_AGAIN", "getaddrinfo"),
         _ if error.to_string().contains("lookup address") => named("ENOTFOUND", "getaddrinfo"),
-        _ if error.to_string().contains("certificate") => {
-            Error::new("CERT_UNTRUSTED", format!("{at}: {error}"))
-        }
+        _ if error.to_string().contains("certificate") => untrusted(at, error),
         _ => Error::internal(format!("{at}: {error}")),
     }
 }
@@ -438,20 +465,6 @@ mod tests {
             assert_eq!(join("http://h:1/a/b?q", location).as_deref(), Some(expected));
         }
         assert!(check_scheme("file:///etc/passwd").is_err());
-    }
-
-    #[test]
-    fn no_proxy_names_hosts_and_domains() {
-        for (list, host, expected) in [
-            ("localhost,127.0.0.1", "127.0.0.1", true),
-            (".example.com", "a.example.com", true),
-            ("example.com", "example.com", true),
-            ("example.com", "notexample.com", false),
-            ("*", "x", true),
-            ("", "x", false),
-        ] {
-            assert_eq!(excepted(list, host), expected, "{list} {host}");
-        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod docker;
 pub mod http;
 pub mod imgapi;
+pub mod proxy;
 pub mod registry;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! A small HTTP server whose answers a test decides.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -76,13 +76,28 @@ impl Server {
         listener: TcpListener,
         handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::with(listener, handler, Some)
+    }
+
+    /// A server whose connections `wrap` makes of those that come; none where that fails.
+    pub fn with<S: Read + Write + Send + 'static>(
+        listener: TcpListener,
+        handler: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+        wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
+    ) -> Self {
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (handler, seen): (Handler, _) = (Arc::new(handler), Arc::clone(&requests));
+        let wrap = Arc::new(wrap);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (handler, seen) = (Arc::clone(&handler), Arc::clone(&seen));
-                thread::spawn(move || serve(stream, &handler, &seen));
+                let wrap = Arc::clone(&wrap);
+                thread::spawn(move || {
+                    if let Some(stream) = wrap(stream) {
+                        serve(stream, &handler, &seen);
+                    }
+                });
             }
         });
         Self { port, requests }
@@ -98,31 +113,35 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, handler: &Handler, seen: &Mutex<Vec<Request>>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+/// Reads the head of a request; none where the other end says nothing.
+pub fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     let mut line = String::new();
     if reader.read_line(&mut line).unwrap_or(0) == 0 {
-        return;
+        return None;
     }
     let mut words = line.split_whitespace().map(str::to_owned);
-    let (Some(method), Some(path)) = (words.next(), words.next()) else { return };
+    let (method, path) = (words.next()?, words.next()?);
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
-            break;
+            return Some(Request { method, path, headers });
         }
         if let Some((name, value)) = line.split_once(':') {
             headers.push((name.trim().to_lowercase(), value.trim().to_owned()));
         }
     }
-    let request = Request { method, path, headers };
-    seen.lock().unwrap().push(request.clone());
-    // A client that goes away in the middle is part of some tests.
-    let _ = answer(stream, &handler(&request));
 }
 
-fn answer(mut stream: TcpStream, reply: &Reply) -> std::io::Result<()> {
+fn serve(stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<Request>>) {
+    let mut reader = BufReader::new(stream);
+    let Some(request) = read_request(&mut reader) else { return };
+    seen.lock().unwrap().push(request.clone());
+    // A client that goes away in the middle is part of some tests.
+    let _ = answer(reader.get_mut(), &handler(&request));
+}
+
+fn answer(stream: &mut impl Write, reply: &Reply) -> std::io::Result<()> {
     let length = reply.length.unwrap_or(reply.body.len() as u64);
     let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", reply.status);
     if !reply.endless && !reply.headers.iter().any(|(name, _)| name == "transfer-encoding") {

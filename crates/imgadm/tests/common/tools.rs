@@ -131,11 +131,12 @@ impl Sim {
             .args(arguments)
             .env("ZONEKIT_ROOT", self.dir.path())
             .env("IMGADM_RETRY_PAUSE", "1")
-            .env_remove("http_proxy")
-            .env_remove("HTTP_PROXY")
-            .env_remove("all_proxy")
-            .env_remove("ALL_PROXY")
-            .env_remove("IMGADM_LOG_LEVEL");
+            .env_remove("IMGADM_LOG_LEVEL")
+            .env_remove("IMGADM_CA_FILE")
+            .env_remove("SSL_CERT_FILE");
+        for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+            command.env_remove(name).env_remove(name.to_uppercase());
+        }
         command
     }
 
