@@ -121,6 +121,11 @@ impl Error {
         .exiting(3)
     }
 
+    /// A source has more images than can be shown at once.
+    pub fn too_many_images() -> Self {
+        Self::new("TooManyImages", "there are too many images to list: filters make them fewer")
+    }
+
     pub fn image_not_found(uuid: &str) -> Self {
         Self::new("ImageNotFound", format!("image \"{uuid}\" was not found"))
     }

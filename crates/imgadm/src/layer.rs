@@ -17,6 +17,16 @@ const OPAQUE: &str = ".wh..wh..opq";
 /// How many symbolic links one path may go through.
 const MOST_LINKS: u32 = 40;
 
+/// The longest name or list of attributes that an entry may have besides its header, in bytes: all of it is held in
+/// memory.
+const MOST_EXTENSION: u64 = 256 << 10;
+
+/// How often it is told how much has been unpacked, in bytes.
+const REPORTED: u64 = 1 << 20;
+
+/// Is told now and then how many bytes have come out of a layer's decompression; an error ends the unpacking.
+pub type Check<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
+
 /// Makes the dataset `partial` out of a layer's file: a clone of the parent's `@final`, or an empty filesystem, with
 /// the layer unpacked into its `root`, and a snapshot `@final` of that.
 pub fn install(
@@ -25,6 +35,7 @@ pub fn install(
     parent: Option<&str>,
     partial: &str,
     file: &Path,
+    check: Check<'_>,
 ) -> Result<()> {
     match parent {
         Some(parent) => {
@@ -40,13 +51,18 @@ pub fn install(
     })?;
     let top = root.path(&mountpoint).join("root");
     gz::files::make_directory(&top)?;
-    unpack_file(file, &top)?;
+    unpack_file(file, &top, check)?;
     zfs::tool(root).args(["snapshot", &format!("{partial}@final")]).run()?;
     Ok(())
 }
 
-/// Unpacks a layer's file, however it is compressed, over the tree at `top`.
-pub fn unpack_file(file: &Path, top: &Path) -> Result<()> {
+/// Unpacks a layer's file, however it is compressed, over the tree at `top`. No entry gets out of it, whatever its
+/// path or the links on the way.
+///
+/// The file is read up to three times: to see that it can be unpacked at all, to take away what it hides of the
+/// layers below, and to unpack it. Thus nothing of the layer itself is taken away, in whatever order it lists things
+/// (OCI image layer specification, "Whiteouts"), and memory does not grow with it.
+pub fn unpack_file(file: &Path, top: &Path, check: Check<'_>) -> Result<()> {
     let failed = |e: std::io::Error| {
         Error::uncompression(format!("cannot unpack layer {}: {e}", file.display()))
     };
@@ -56,55 +72,121 @@ pub fn unpack_file(file: &Path, top: &Path) -> Result<()> {
         // Registries do have layers of nothing at all.
         return Ok(());
     }
-    let input = BufReader::with_capacity(128 << 10, File::open(file).map_err(failed)?);
-    let reader = decoder(Compression::sniff(&head[..count]), input).map_err(failed)?;
-    unpack(reader, top).map_err(failed)
+    let compression = Compression::sniff(&head[..count]);
+    let mut pass = |work: &mut dyn FnMut(Archive<&mut dyn Read>) -> std::io::Result<()>| {
+        let input = BufReader::with_capacity(128 << 10, File::open(file).map_err(failed)?);
+        let inner = decoder(compression, input).map_err(failed)?;
+        let mut reader = Watched { inner, bytes: 0, next: 0, check: &mut *check, stopped: None };
+        let done = work(Archive::new(&mut reader));
+        match reader.stopped.take() {
+            Some(error) => Err(error),
+            None => done.map_err(failed),
+        }
+    };
+    let mut hides = false;
+    pass(&mut |archive| {
+        hides = look_through(archive)?;
+        Ok(())
+    })?;
+    if hides {
+        pass(&mut |archive| take_away(archive, top))?;
+    }
+    pass(&mut |archive| unpack(archive, top))
 }
 
-/// Unpacks a tar archive over the tree at `top`. No entry gets out of it, whatever its path or the links on the way.
-pub fn unpack(reader: impl Read, top: &Path) -> std::io::Result<()> {
-    let mut archive = Archive::new(reader);
-    archive.set_preserve_permissions(true);
-    archive.set_preserve_ownerships(nix::unistd::geteuid().is_root());
-    archive.set_overwrite(true);
-    // What this layer itself has put into a directory stays when a later entry hides what was there before.
-    let mut fresh: Vec<PathBuf> = Vec::new();
-    for entry in archive.entries()? {
-        if gz::interrupt::requested() {
-            return Err(std::io::ErrorKind::Interrupted.into());
+/// A reader that reports what it reads.
+struct Watched<'a, R> {
+    inner: R,
+    bytes: u64,
+    /// When the next report is due.
+    next: u64,
+    check: Check<'a>,
+    /// Why the reading was ended.
+    stopped: Option<Error>,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.bytes += count as u64;
+        if self.bytes >= self.next {
+            self.next = self.bytes + REPORTED;
+            if let Err(error) = (self.check)(self.bytes) {
+                self.stopped = Some(error);
+                return Err(std::io::Error::other("stopped"));
+            }
         }
+        Ok(count)
+    }
+}
+
+/// Reads an archive to its end. Says whether it hides anything, and fails where an entry could not be held in memory.
+fn look_through<R: Read>(mut archive: Archive<R>) -> std::io::Result<bool> {
+    let mut hides = false;
+    let names_whiteout =
+        |bytes: &[u8]| bytes.windows(WHITEOUT.len()).any(|part| part == WHITEOUT.as_bytes());
+    for entry in archive.entries()?.raw(true) {
         let mut entry = entry?;
-        if let Some(at) = unpack_entry(&mut entry, top, &fresh)? {
-            fresh.push(at);
+        let kind = entry.header().entry_type();
+        hides |= names_whiteout(&entry.path_bytes());
+        if kind.is_gnu_longname()
+            || kind.is_gnu_longlink()
+            || kind.is_pax_local_extensions()
+            || kind.is_pax_global_extensions()
+        {
+            if entry.size() > MOST_EXTENSION {
+                return Err(std::io::Error::other("a name in it is longer than any can be"));
+            }
+            let mut extension = Vec::new();
+            entry.read_to_end(&mut extension)?;
+            hides |= names_whiteout(&extension);
+        }
+    }
+    Ok(hides)
+}
+
+/// Takes away what a layer's whiteouts name.
+fn take_away<R: Read>(mut archive: Archive<R>, top: &Path) -> std::io::Result<()> {
+    for entry in archive.entries()? {
+        let path = entry?.path()?.into_owned();
+        let Some(hidden) = path.file_name().and_then(|name| name.to_str()?.strip_prefix(WHITEOUT))
+        else {
+            continue;
+        };
+        let Some((directory, name)) = place(top, &path, false)? else { continue };
+        if name == OPAQUE {
+            for below in fs::read_dir(&directory)? {
+                remove(&below?.path())?;
+            }
+        } else if !["", ".", ".."].contains(&hidden) {
+            // The others would name the directory itself.
+            remove(&directory.join(hidden))?;
         }
     }
     Ok(())
 }
 
-/// Unpacks one entry; where it was put, if it was.
-fn unpack_entry<R: Read>(
-    entry: &mut Entry<'_, R>,
-    top: &Path,
-    fresh: &[PathBuf],
-) -> std::io::Result<Option<PathBuf>> {
+/// Unpacks an archive, but for its whiteouts.
+fn unpack<R: Read>(mut archive: Archive<R>, top: &Path) -> std::io::Result<()> {
+    archive.set_preserve_permissions(true);
+    archive.set_preserve_ownerships(nix::unistd::geteuid().is_root());
+    archive.set_overwrite(true);
+    for entry in archive.entries()? {
+        unpack_entry(&mut entry?, top)?;
+    }
+    Ok(())
+}
+
+fn unpack_entry<R: Read>(entry: &mut Entry<'_, R>, top: &Path) -> std::io::Result<()> {
     let path = entry.path()?.into_owned();
-    let Some((directory, name)) = place(top, &path)? else { return Ok(None) };
-    let text = name.to_string_lossy();
-    if text == OPAQUE {
-        hide_below(&directory, fresh)?;
-        return Ok(None);
+    if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(WHITEOUT)) {
+        return Ok(());
     }
-    if let Some(hidden) = text.strip_prefix(WHITEOUT) {
-        // `.wh..` and the like would name the directory itself.
-        if !hidden.is_empty() && hidden != "." && hidden != ".." {
-            remove(&directory.join(hidden))?;
-        }
-        return Ok(None);
-    }
+    let Some((directory, name)) = place(top, &path, true)? else { return Ok(()) };
     let at = directory.join(&name);
     match entry.header().entry_type() {
         // Device nodes and pipes have no place in an image's root: the zone gets its own /dev.
-        EntryType::Char | EntryType::Block | EntryType::Fifo => return Ok(None),
+        EntryType::Char | EntryType::Block | EntryType::Fifo => {}
         EntryType::Directory => {
             if !fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_dir()) {
                 remove(&at)?;
@@ -113,7 +195,7 @@ fn unpack_entry<R: Read>(
         }
         EntryType::Link => {
             let target = entry.link_name()?.unwrap_or_default().into_owned();
-            let Some((of, name)) = place(top, &target)? else { return Ok(None) };
+            let Some((of, name)) = place(top, &target, true)? else { return Ok(()) };
             remove(&at)?;
             fs::hard_link(of.join(name), &at)?;
         }
@@ -127,12 +209,17 @@ fn unpack_entry<R: Read>(
             entry.unpack(&at)?;
         }
     }
-    Ok(Some(at))
+    Ok(())
 }
 
-/// Where a path of the archive is below `top`: the real directory, made where it is missing, and the last name.
-/// Links on the way are followed as if `top` were the root. `None` for the top itself.
-fn place(top: &Path, path: &Path) -> std::io::Result<Option<(PathBuf, std::ffi::OsString)>> {
+/// Where a path of the archive is below `top`: the real directory and the last name. With `make`, directories that are
+/// missing are made; without, there is no such place. Links on the way are followed as if `top` were the root. `None`
+/// for the top itself, too.
+fn place(
+    top: &Path,
+    path: &Path,
+    make: bool,
+) -> std::io::Result<Option<(PathBuf, std::ffi::OsString)>> {
     let mut names: Vec<std::ffi::OsString> = Vec::new();
     for part in path.components() {
         match part {
@@ -177,6 +264,7 @@ fn place(top: &Path, path: &Path) -> std::io::Result<Option<(PathBuf, std::ffi::
                     }
                 }
             }
+            _ if !make => return Ok(None),
             Ok(_) => {
                 fs::remove_file(&next)?;
                 fs::create_dir(&next)?;
@@ -198,18 +286,6 @@ fn remove(path: &Path) -> std::io::Result<()> {
         Ok(_) => fs::remove_file(path),
         Err(_) => Ok(()),
     }
-}
-
-/// Removes what lower layers put into a directory.
-fn hide_below(directory: &Path, fresh: &[PathBuf]) -> std::io::Result<()> {
-    let Ok(entries) = fs::read_dir(directory) else { return Ok(()) };
-    for entry in entries {
-        let path = entry?.path();
-        if !fresh.iter().any(|kept| kept.starts_with(&path)) {
-            remove(&path)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -242,6 +318,14 @@ mod tests {
 
     use EntryType::{Directory, Link, Regular, Symlink};
 
+    /// Unpacks an archive as a layer over a tree.
+    fn unpack(archive: &[u8], top: &Path) -> Result<()> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("layer");
+        fs::write(&file, archive).unwrap();
+        unpack_file(&file, top, &mut |_| Ok(()))
+    }
+
     #[test]
     fn whiteouts_take_away_what_lower_layers_had() {
         let dir = tempfile::tempdir().unwrap();
@@ -252,7 +336,7 @@ mod tests {
                 ("etc/a", Regular, "a"),
                 ("etc/b", Regular, "b"),
                 ("var/old", Regular, "old"),
-            ])[..],
+            ]),
             top,
         )
         .unwrap();
@@ -262,13 +346,54 @@ mod tests {
                 ("var/new", Regular, "new"),
                 ("var/.wh..wh..opq", Regular, ""),
                 ("etc/.wh...", Regular, ""),
-            ])[..],
+                // What the layer has itself stays, wherever it stands.
+                ("etc/c", Regular, "c"),
+                ("etc/.wh.c", Regular, ""),
+                ("nosuch/.wh.x", Regular, ""),
+            ]),
             top,
         )
         .unwrap();
         assert!(!top.join("etc/a").exists() && top.join("etc/b").exists());
         assert!(!top.join("var/old").exists() && top.join("var/new").exists());
         assert!(!top.join("etc/.wh.a").exists());
+        assert!(top.join("etc/c").exists() && !top.join("nosuch").exists());
+    }
+
+    #[test]
+    fn hard_links_share_one_file() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path();
+        unpack(&archive(&[("a", Regular, "1"), ("d/b", Link, "a")]), top).unwrap();
+        // To a file of a lower layer, too.
+        unpack(&archive(&[("c", Link, "d/b")]), top).unwrap();
+        let inode = |name: &str| fs::metadata(top.join(name)).unwrap().ino();
+        assert_eq!((inode("d/b"), inode("c")), (inode("a"), inode("a")));
+    }
+
+    #[test]
+    fn a_name_without_end_is_refused_before_anything_is_unpacked() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = "x".repeat(MOST_EXTENSION as usize + 1);
+        for kind in [EntryType::GNULongName, EntryType::XHeader] {
+            let archive = archive(&[("a", Regular, "1"), ("long", kind, &long)]);
+            assert!(unpack(&archive, dir.path()).is_err());
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn the_check_ends_the_unpacking_with_its_own_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("layer");
+        fs::write(&file, archive(&[("a", Regular, "1")])).unwrap();
+        let top = dir.path().join("top");
+        fs::create_dir(&top).unwrap();
+        let error =
+            unpack_file(&file, &top, &mut |_| Err(Error::download("too much"))).unwrap_err();
+        assert_eq!(error.message(), "too much");
+        assert_eq!(fs::read_dir(&top).unwrap().count(), 0);
     }
 
     #[test]
@@ -277,7 +402,7 @@ mod tests {
         let (top, outside) = (dir.path().join("top"), dir.path().join("outside"));
         fs::create_dir_all(&top).unwrap();
         fs::create_dir_all(&outside).unwrap();
-        assert!(unpack(&archive(&[("../outside/x", Regular, "x")])[..], &top).is_err());
+        assert!(unpack(&archive(&[("../outside/x", Regular, "x")]), &top).is_err());
         let through = outside.to_string_lossy().into_owned();
         // Links are followed as if the top were the root.
         unpack(
@@ -287,7 +412,7 @@ mod tests {
                 ("up", Symlink, "../../../outside"),
                 ("up/y", Regular, "y"),
                 ("/root-path", Regular, "z"),
-            ])[..],
+            ]),
             &top,
         )
         .unwrap();
@@ -296,23 +421,17 @@ mod tests {
         assert!(top.join("outside/y").exists());
         // A hard link to a file outside is one to the same path inside.
         fs::write(outside.join("secret"), "s").unwrap();
-        assert!(unpack(&archive(&[("h", Link, "up/../../secret")])[..], &top).is_err());
+        assert!(unpack(&archive(&[("h", Link, "up/../../secret")]), &top).is_err());
     }
 
     #[test]
     fn kinds_replace_each_other() {
         let dir = tempfile::tempdir().unwrap();
         let top = dir.path();
-        unpack(
-            &archive(&[("a/b", Regular, "1"), ("c", Regular, "2"), ("d", Symlink, "c")])[..],
-            top,
-        )
-        .unwrap();
-        unpack(
-            &archive(&[("a", Regular, "3"), ("c/", Directory, ""), ("d", Regular, "4")])[..],
-            top,
-        )
-        .unwrap();
+        unpack(&archive(&[("a/b", Regular, "1"), ("c", Regular, "2"), ("d", Symlink, "c")]), top)
+            .unwrap();
+        unpack(&archive(&[("a", Regular, "3"), ("c/", Directory, ""), ("d", Regular, "4")]), top)
+            .unwrap();
         assert_eq!(fs::read_to_string(top.join("a")).unwrap(), "3");
         assert!(top.join("c").is_dir());
         assert_eq!(fs::read_to_string(top.join("d")).unwrap(), "4");

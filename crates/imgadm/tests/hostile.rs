@@ -239,7 +239,7 @@ fn ten_thousand_images_are_listed_in_little_memory() {
     sim.sources(&[&server.url()]);
     for (arguments, lines) in [
         (&["avail"][..], 10_001),
-        (&["avail", "-j"][..], 250_002),
+        (&["avail", "-j"][..], 220_002),
         (&["avail", "-j", "name=image-00007"][..], 30),
         (&["avail", "-H", "name=~image-000"][..], 100),
     ] {

@@ -30,6 +30,10 @@ Fields and filters are those of `imgadm list`.
     run: Run::WithApp(run),
 };
 
+/// How much of one source's images is kept until all is printed, in bytes, and what a row takes besides its values.
+const MOST_KEPT: usize = 24 << 20;
+const ROW: usize = 1 << 10;
+
 /// One image as it is kept until it is printed. A source may have tens of thousands: what is not shown is not kept.
 struct Kept {
     uuid: String,
@@ -106,6 +110,7 @@ fn ask_all(
 
 fn ask(source: &Source, filters: &[Filter], fields: Option<&[String]>) -> Result<Vec<Kept>> {
     let mut kept = Vec::new();
+    let mut cost = 0;
     source.list(&mut |manifest| {
         let uuid = manifest.get("uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut image = ImageInfo::new(manifest);
@@ -115,8 +120,16 @@ fn ask(source: &Source, filters: &[Filter], fields: Option<&[String]>) -> Result
                 None => Shown::Json(Value::Object(image.record).to_string()),
                 Some(fields) => Shown::Row(only(&rows::row(&image), fields)),
             };
+            cost += match &shown {
+                Shown::Json(text) => text.len(),
+                Shown::Row(row) => ROW + row.values().map(|v| v.to_string().len()).sum::<usize>(),
+            };
+            if cost > MOST_KEPT {
+                return Err(Error::too_many_images());
+            }
             kept.push(Kept { uuid: uuid.clone(), shown });
         }
+        Ok(())
     })?;
     Ok(kept)
 }

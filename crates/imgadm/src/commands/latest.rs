@@ -51,6 +51,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
             if fits && is_newer {
                 newest = Some(image);
             }
+            Ok(())
         });
         errors.extend(asked.err());
     }

@@ -52,6 +52,9 @@ Examples:
     run: Run::WithApp(run),
 };
 
+/// How many images are copied by one command.
+const MOST_IMAGES: usize = 50_000;
+
 fn run(app: &App, given: &Given) -> Result<()> {
     let [directory, rest @ ..] = given.arguments.as_slice() else {
         return Err(Error::wrong_arguments(&given.arguments));
@@ -106,6 +109,7 @@ fn choose(sources: &[Source], filters: &[Filter]) -> (Vec<(String, Vec<usize>)>,
                 }
                 places.push(place);
             }
+            if order.len() > MOST_IMAGES { Err(Error::too_many_images()) } else { Ok(()) }
         });
         errors.extend(asked.err());
     }

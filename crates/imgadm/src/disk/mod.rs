@@ -1,9 +1,10 @@
 //! Disk images of other systems: raw, qcow2 and vmdk, read only.
 //!
-//! Other files that an image names (a backing file, external data, extents, a parent) are never followed: an image
-//! from elsewhere must not read files of this system. The readers are our own because the library there is for these
+//! Other files that an image names (a backing file, external data, a parent) are not followed, but for a vmdk's own
+//! parts beside it: an image from elsewhere must not read files of this system. The readers are our own because the library there is for these
 //! formats does not compile for illumos.
 
+mod extents;
 mod qcow2;
 mod vmdk;
 
@@ -11,6 +12,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use self::extents::Extent;
+use self::qcow2::Qcow2;
+use self::vmdk::Vmdk;
 use crate::errors::{Error, Result};
 
 /// What a file that is no image of this system holds.
@@ -72,6 +76,7 @@ pub struct Disk {
 enum Inner {
     Raw { file: File, size: u64 },
     Pieces { pieces: Box<dyn Pieces>, buffer: Vec<u8>, at: Option<u64> },
+    Joined(Vec<Extent>),
 }
 
 impl Disk {
@@ -80,17 +85,23 @@ impl Disk {
         let failed = |e: io::Error| {
             Error::not_supported(format!("cannot read disk image {}: {e}", path.display()))
         };
-        let file = File::open(path).map_err(failed)?;
-        let pieces: Box<dyn Pieces> = match format {
-            Format::Qcow2 => Box::new(qcow2::Qcow2::open(file).map_err(failed)?),
-            Format::Vmdk => Box::new(vmdk::Vmdk::open(file).map_err(failed)?),
+        let mut file = File::open(path).map_err(failed)?;
+        if format == Format::Vmdk && vmdk::is_descriptor(&mut file).map_err(failed)? {
+            return Ok(Self { inner: Inner::Joined(extents::open(path).map_err(failed)?) });
+        }
+        Ok(match format {
+            Format::Qcow2 => Self::of_pieces(Box::new(Qcow2::open(file).map_err(failed)?)),
+            Format::Vmdk => Self::of_pieces(Box::new(Vmdk::open(file).map_err(failed)?)),
             _ => {
                 let size = file.metadata().map_err(failed)?.len();
-                return Ok(Self { inner: Inner::Raw { file, size } });
+                Self { inner: Inner::Raw { file, size } }
             }
-        };
+        })
+    }
+
+    fn of_pieces(pieces: Box<dyn Pieces>) -> Self {
         let buffer = vec![0; pieces.piece() as usize];
-        Ok(Self { inner: Inner::Pieces { pieces, buffer, at: None } })
+        Self { inner: Inner::Pieces { pieces, buffer, at: None } }
     }
 
     /// The size of the disk in bytes.
@@ -98,6 +109,7 @@ impl Disk {
         match &self.inner {
             Inner::Raw { size, .. } => *size,
             Inner::Pieces { pieces, .. } => pieces.size(),
+            Inner::Joined(extents) => extents.iter().map(|extent| extent.length).sum(),
         }
     }
 
@@ -122,6 +134,22 @@ impl Disk {
                 }
                 Ok(())
             }
+            Inner::Joined(extents) => {
+                for extent in extents {
+                    if offset >= extent.length {
+                        offset -= extent.length;
+                        continue;
+                    }
+                    let count = (out.len() as u64).min(extent.length - offset) as usize;
+                    let (now, rest) = out.split_at_mut(count);
+                    match &mut extent.held {
+                        Some((disk, start)) => disk.read(now, *start + offset)?,
+                        None => now.fill(0),
+                    }
+                    (out, offset) = (rest, 0);
+                }
+                if out.is_empty() { Ok(()) } else { Err(unsupported("it ends before its end")) }
+            }
         }
     }
 }
@@ -136,14 +164,16 @@ fn unsupported(why: &str) -> io::Error {
     io::Error::other(why.to_owned())
 }
 
-/// Inflates data that has to come to exactly the length of the output.
-fn inflate(data: &[u8], out: &mut [u8], with_header: bool) -> io::Result<()> {
+/// Inflates data that has to come to `least` bytes at least, and to no more than the output takes.
+fn inflate(data: &[u8], out: &mut [u8], with_header: bool, least: usize) -> io::Result<()> {
     let mut inflater = flate2::Decompress::new(with_header);
     inflater.decompress(data, out, flate2::FlushDecompress::Finish).map_err(io::Error::other)?;
-    if inflater.total_out() == out.len() as u64 {
-        return Ok(());
+    let made = inflater.total_out() as usize;
+    if made < least {
+        return Err(unsupported("a compressed piece is damaged"));
     }
-    Err(unsupported("a compressed piece is damaged"))
+    out[made..].fill(0);
+    Ok(())
 }
 
 #[cfg(test)]

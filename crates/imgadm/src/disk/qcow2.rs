@@ -1,7 +1,7 @@
 //! qcow2, versions 2 and 3, as QEMU's `docs/interop/qcow2.txt` describes it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 
 use super::{Pieces, inflate, read_at, unsupported};
 
@@ -9,15 +9,22 @@ use super::{Pieces, inflate, read_at, unsupported};
 const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
 const COMPRESSED: u64 = 1 << 62;
 const ZERO: u64 = 1;
-/// The one incompatible feature that does not matter to a reader: the reference counts may be stale.
+/// The incompatible features that are known: the reference counts may be stale, which matters to no reader, and the
+/// header says how clusters are compressed.
 const DIRTY: u64 = 1;
+const COMPRESSION_TYPE: u64 = 1 << 3;
+/// Where the header says that, and the one way besides deflate.
+const COMPRESSION_AT: u64 = 104;
+const ZSTD: u8 = 1;
 /// The largest first-level table that is read, in bytes.
-const MOST_L1: u64 = 32 << 20;
+const MOST_L1: u64 = 8 << 20;
 
 pub struct Qcow2 {
     file: File,
     size: u64,
     cluster_bits: u32,
+    /// Compressed clusters are so by zstd.
+    zstd: bool,
     l1: Vec<u64>,
     /// The second-level table read last, by its place in the file.
     l2: (u64, Vec<u64>),
@@ -41,8 +48,16 @@ impl Qcow2 {
         if number::<4>(&head, 32) != 0 {
             return Err(unsupported("it is encrypted"));
         }
-        if version == 3 && number::<8>(&head, 72) & !DIRTY != 0 {
+        let features = if version == 3 { number::<8>(&head, 72) } else { 0 };
+        if features & !(DIRTY | COMPRESSION_TYPE) != 0 {
             return Err(unsupported("it needs features that are not known here"));
+        }
+        let mut compression = [0];
+        if features & COMPRESSION_TYPE != 0 {
+            read_at(&mut file, COMPRESSION_AT, &mut compression)?;
+        }
+        if compression[0] > ZSTD {
+            return Err(unsupported("it is compressed in a way that is not known here"));
         }
         let cluster_bits = number::<4>(&head, 20) as u32;
         if !(9..=21).contains(&cluster_bits) {
@@ -56,7 +71,8 @@ impl Qcow2 {
             return Err(unsupported("its first-level table does not fit its size"));
         }
         let l1 = table(&mut file, at, entries as usize)?;
-        Ok(Self { file, size, cluster_bits, l1, l2: (0, Vec::new()) })
+        let zstd = compression[0] == ZSTD;
+        Ok(Self { file, size, cluster_bits, zstd, l1, l2: (0, Vec::new()) })
     }
 
     /// The second-level entry of the cluster at an offset; 0 where there is none.
@@ -100,7 +116,13 @@ impl Pieces for Qcow2 {
             let end = self.file.metadata()?.len();
             let mut data = vec![0; length.min(end.saturating_sub(at)) as usize];
             read_at(&mut self.file, at, &mut data)?;
-            return inflate(&data, buffer, false);
+            if self.zstd {
+                // What is behind the frame is the rest of its last sector.
+                let frame = ruzstd::decoding::StreamingDecoder::new(data.as_slice());
+                return frame.map_err(io::Error::other)?.read_exact(buffer);
+            }
+            let whole = buffer.len();
+            return inflate(&data, buffer, false, whole);
         }
         let at = entry & OFFSET;
         if at == 0 || entry & ZERO != 0 {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 
-use super::{Pieces, inflate, read_at, unsupported};
+use super::{Pieces, extents, inflate, read_at, unsupported};
 
 const SECTOR: u64 = 512;
 /// Grains are compressed.
@@ -11,7 +11,7 @@ const COMPRESSED: u32 = 1 << 16;
 /// The grain directory is named by a second header before the end of the file.
 const AT_END: u64 = u64::MAX;
 /// The largest grain directory and descriptor that are read, in bytes.
-const MOST_DIRECTORY: u64 = 32 << 20;
+const MOST_DIRECTORY: u64 = 8 << 20;
 const MOST_DESCRIPTOR: u64 = 1 << 20;
 
 pub struct Vmdk {
@@ -36,7 +36,7 @@ fn header(file: &mut File, at: u64) -> io::Result<[u8; 512]> {
     if &head[..4] == b"KDMV" {
         return Ok(head);
     }
-    Err(unsupported("it is not a single sparse file; other files are not followed"))
+    Err(unsupported("it is not a sparse file"))
 }
 
 impl Vmdk {
@@ -99,12 +99,14 @@ fn refuse_parent(file: &mut File, head: &[u8; 512]) -> io::Result<()> {
     }
     let mut text = vec![0; length as usize];
     read_at(file, at.saturating_mul(SECTOR), &mut text)?;
-    let text = String::from_utf8_lossy(&text).to_lowercase();
-    let parent = text.lines().find_map(|line| line.trim().strip_prefix("parentcid="));
-    match parent.map(str::trim) {
-        None | Some("ffffffff") => Ok(()),
-        Some(_) => Err(unsupported("it has a parent, which is not followed")),
-    }
+    extents::refuse_parent(&String::from_utf8_lossy(&text))
+}
+
+/// Whether a file is a text that names the files with the data.
+pub fn is_descriptor(file: &mut File) -> io::Result<bool> {
+    let mut sign = [0; 4];
+    read_at(file, 0, &mut sign)?;
+    Ok(&sign == b"# Di")
 }
 
 fn words(file: &mut File, sector: u64, count: usize) -> io::Result<Vec<u32>> {
@@ -141,7 +143,9 @@ impl Pieces for Vmdk {
         }
         let mut data = vec![0; length as usize];
         read_at(&mut self.file, at + 12, &mut data)?;
-        inflate(&data, buffer, true)
+        // The disk may end within its last grain.
+        let least = (self.size - offset).min(self.grain) as usize;
+        inflate(&data, buffer, true, least)
     }
 }
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use gz::zfs;
 use serde_json::{Value, json};
 
-use super::install::Target;
+use super::bound::Bound;
+use super::install::{Target, check_interrupt};
 use super::{Options, size, spool};
 use crate::app::App;
 use crate::create;
@@ -63,6 +64,7 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
     let format = Format::sniff(&unpacked_head(&file, compression).map_err(unreadable)?);
     let target = Target { root: options.root, pool: options.pool, zstream: false };
     let partial = target.partial(&uuid);
+    let mut bound = Bound::new(options.root, options.pool, &Value::Null);
     let (kind, more) = match format {
         Format::ZfsStream => {
             return Err(Error::usage(format!(
@@ -70,12 +72,16 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
             )));
         }
         Format::Tar => {
-            layer::install(options.root, options.pool, None, &partial.name, &file)?;
+            let check = &mut |bytes| {
+                check_interrupt()?;
+                bound.check(bytes)
+            };
+            layer::install(options.root, options.pool, None, &partial.name, &file, check)?;
             let linux = about.os == "linux";
             (if linux { "lx-dataset" } else { "zone-dataset" }, json!({}))
         }
         Format::Raw | Format::Qcow2 | Format::Vmdk => {
-            let disk = unpacked(&file, compression, scratch.path())?;
+            let disk = unpacked(&file, compression, scratch.path(), &mut bound)?;
             let size = copy_disk(options, &disk, format, &partial.name)?;
             let volume = json!({
                 "image_size": size / MIB,
@@ -134,7 +140,12 @@ fn unpacked_head(file: &Path, compression: Compression) -> std::io::Result<Vec<u
 }
 
 /// The file itself, or a scratch file with what comes out of its decompression: disk images are read here and there.
-fn unpacked(file: &Path, compression: Compression, scratch: &Path) -> Result<PathBuf> {
+fn unpacked(
+    file: &Path,
+    compression: Compression,
+    scratch: &Path,
+    bound: &mut Bound<'_>,
+) -> Result<PathBuf> {
     if compression == Compression::None {
         return Ok(file.to_owned());
     }
@@ -159,13 +170,10 @@ fn unpacked(file: &Path, compression: Compression, scratch: &Path) -> Result<Pat
             out.write_all(&buffer[..count]).map_err(failed)?;
         }
         length += count as u64;
+        bound.check(length)?;
     }
     out.set_len(length).map_err(failed)?;
     Ok(path)
-}
-
-fn check_interrupt() -> Result<()> {
-    if gz::interrupt::requested() { Err(gz::Error::Interrupted.into()) } else { Ok(()) }
 }
 
 fn is_zero(bytes: &[u8]) -> bool {

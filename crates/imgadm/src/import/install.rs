@@ -15,6 +15,11 @@ use crate::pipeline::{self, Outcome};
 use crate::sources::{Content, Image};
 use crate::store;
 
+/// Fails where the operator asked to stop.
+pub(super) fn check_interrupt() -> Result<()> {
+    if gz::interrupt::requested() { Err(gz::Error::Interrupted.into()) } else { Ok(()) }
+}
+
 /// Where and how an image is installed.
 pub struct Target<'a> {
     pub root: &'a Root,
@@ -89,7 +94,20 @@ impl Target<'_> {
         let partial = self.partial(&image.uuid);
         match image.content {
             Content::Layer if !self.zstream => {
-                layer::install(self.root, self.pool, image.parent(), &partial.name, file)?;
+                let progress = Progress::default();
+                let mut bound = Bound::new(self.root, self.pool, &image.manifest);
+                layer::install(
+                    self.root,
+                    self.pool,
+                    image.parent(),
+                    &partial.name,
+                    file,
+                    &mut |bytes| {
+                        bound.check(bytes)?;
+                        check_interrupt()?;
+                        watch.tick(&progress)
+                    },
+                )?;
             }
             content => {
                 let compression = match content {
@@ -147,9 +165,7 @@ impl Target<'_> {
     /// Gives a complete image its name and its record.
     pub(super) fn finish(&self, image: &Image, mut partial: Partial<'_>) -> Result<()> {
         self.ensure_final_snapshot(&image.uuid, &partial.name)?;
-        if gz::interrupt::requested() {
-            return Err(gz::Error::Interrupted.into());
-        }
+        check_interrupt()?;
         // From here on it is two short steps, and both or neither. The record comes first, because it is the dataset
         // that makes an image exist: cut off between the two, there is a record that nobody looks at.
         let _shield = Shield::new();

@@ -43,8 +43,9 @@ impl Limits {
     }
 }
 
-/// The most that one JSON answer may hold, in bytes, once decompressed.
-const MOST_JSON: u64 = 16 << 20;
+/// The most that one JSON answer, or one manifest of a list, may hold, in bytes, once decompressed. A value that is
+/// parsed takes up to a hundred times its text.
+pub const MOST_JSON: u64 = 512 << 10;
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 10;
 
@@ -104,8 +105,7 @@ impl Client {
             .timeout_per_write(Some(limits.stall))
             .build();
         let forwarding = DefaultConnector::default().chain(ForwardConnector);
-        let forwarding =
-            Agent::with_parts(config.clone(), forwarding, DefaultResolver::default());
+        let forwarding = Agent::with_parts(config.clone(), forwarding, DefaultResolver::default());
         Ok(Self {
             agent: config.new_agent(),
             forwarding,

@@ -1,5 +1,6 @@
 //! IMGAPI version 2, and DSAPI before it: lists of manifests, one manifest, and image files.
 
+use std::cell::Cell;
 use std::io::Read;
 
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
@@ -11,8 +12,9 @@ use super::http::{self as client, Client, Request, escape};
 use crate::config::{Kind, SourceInfo};
 use crate::errors::{Error, Result};
 
-/// How many manifests are asked for at once, and how many bytes one such page may have.
+/// How many manifests are asked for at once.
 const PAGE: usize = 1000;
+/// How many bytes all pages of a list together may have.
 const MOST_LIST: u64 = 256 << 20;
 
 /// An IMGAPI or DSAPI server.
@@ -104,9 +106,10 @@ impl Imgapi {
     }
 
     /// Hands every manifest of the server to `each`, page by page and one at a time, so that a long list is never
-    /// held whole. Entries that are not objects are left out.
-    pub fn list(&self, each: &mut dyn FnMut(Value)) -> Result<()> {
+    /// held whole; an error of `each` ends it. Entries that are not objects are left out.
+    pub fn list(&self, each: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
         let mut marker: Option<String> = None;
+        let left = Cell::new(MOST_LIST);
         loop {
             let limit = PAGE.to_string();
             let parameters: Vec<(&str, &str)> = marker
@@ -120,17 +123,25 @@ impl Imgapi {
             }
             let mut count = 0;
             let mut last = None;
+            let mut stopped = None;
             let mut one = |manifest: Value| {
                 count += 1;
                 let uuid = manifest.get("uuid").and_then(Value::as_str).map(str::to_owned);
                 let repeats_marker = count == 1 && marker.is_some() && uuid == marker;
                 last = uuid;
-                if manifest.is_object() && !repeats_marker {
-                    each(manifest);
+                if manifest.is_object()
+                    && !repeats_marker
+                    && let Err(error) = each(manifest)
+                {
+                    stopped = Some(error);
                 }
+                stopped.is_none()
             };
-            let body = response.into_body().into_reader().take(MOST_LIST);
-            stream_array(body, &mut one).map_err(|e| {
+            let read = stream_array(response.into_body().into_reader(), &left, &mut one);
+            if let Some(error) = stopped {
+                return Err(error);
+            }
+            read.map_err(|e| {
                 Error::internal(format!(
                     "{} does not answer with a list of images: {e}",
                     self.client.url(&path)
@@ -197,15 +208,52 @@ fn is_truthy(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false)) && value.as_str() != Some("")
 }
 
-/// Reads a JSON array element by element.
-fn stream_array(reader: impl Read, each: &mut dyn FnMut(Value)) -> serde_json::Result<()> {
-    let buffered = std::io::BufReader::with_capacity(64 << 10, reader);
+/// How much is read ahead of what is parsed, in bytes.
+const READ_AHEAD: usize = 64 << 10;
+
+/// Reads a JSON array element by element until `each` says that it is enough. No element may be larger than
+/// [`client::MOST_JSON`], and all that is read is taken from `left`, in bytes.
+fn stream_array(
+    reader: impl Read,
+    left: &Cell<u64>,
+    each: &mut dyn FnMut(Value) -> bool,
+) -> serde_json::Result<()> {
+    let of_element = Cell::new(0);
+    let metered = Metered { reader, of_element: &of_element, left };
+    let buffered = std::io::BufReader::with_capacity(READ_AHEAD, metered);
     let mut deserializer = serde_json::Deserializer::from_reader(buffered);
-    Elements(each).deserialize(&mut deserializer)?;
+    let mut one = |element| {
+        of_element.set(0);
+        each(element)
+    };
+    Elements(&mut one).deserialize(&mut deserializer)?;
     deserializer.end()
 }
 
-struct Elements<'a>(&'a mut dyn FnMut(Value));
+/// A reader that comes to an end with an error where one element, or all there is, is too long.
+struct Metered<'a, R> {
+    reader: R,
+    /// Read since the last element was complete.
+    of_element: &'a Cell<u64>,
+    left: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        let of_element = self.of_element.get() + count as u64;
+        let left = self.left.get().checked_sub(count as u64);
+        let Some(left) = left.filter(|_| of_element <= client::MOST_JSON + READ_AHEAD as u64)
+        else {
+            return Err(std::io::Error::other("it is longer than any can be"));
+        };
+        self.of_element.set(of_element);
+        self.left.set(left);
+        Ok(count)
+    }
+}
+
+struct Elements<'a>(&'a mut dyn FnMut(Value) -> bool);
 
 impl<'de> DeserializeSeed<'de> for Elements<'_> {
     type Value = ();
@@ -224,7 +272,9 @@ impl<'de> Visitor<'de> for Elements<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<(), A::Error> {
         while let Some(element) = list.next_element::<Value>()? {
-            (self.0)(element);
+            if !(self.0)(element) {
+                return Err(serde::de::Error::custom("the rest was not wanted"));
+            }
         }
         Ok(())
     }
@@ -236,11 +286,27 @@ mod tests {
 
     #[test]
     fn arrays_are_read_one_element_at_a_time() {
+        let left = Cell::new(100);
         let mut seen = Vec::new();
-        stream_array(&b"[{\"uuid\":\"a\"}, 3]"[..], &mut |v| seen.push(v)).unwrap();
-        assert_eq!(seen.len(), 2);
-        assert!(stream_array(&b"{\"uuid\":1}"[..], &mut |_| ()).is_err());
-        assert!(stream_array(&b"[1,2"[..], &mut |_| ()).is_err());
+        stream_array(&b"[{\"uuid\":\"a\"}, 3]"[..], &left, &mut |v| {
+            seen.push(v);
+            true
+        })
+        .unwrap();
+        assert_eq!((seen.len(), left.get()), (2, 83));
+        assert!(stream_array(&b"{\"uuid\":1}"[..], &left, &mut |_| true).is_err());
+        assert!(stream_array(&b"[1,2"[..], &left, &mut |_| true).is_err());
+        assert!(stream_array(&b"[1,2]"[..], &left, &mut |_| false).is_err());
+        assert!(stream_array(&[b' '; 100][..], &left, &mut |_| true).is_err());
+    }
+
+    #[test]
+    fn an_element_without_end_is_not_read_to_its_end() {
+        let left = Cell::new(u64::MAX);
+        let endless = b"[\"".chain(std::io::repeat(b'x'));
+        assert!(stream_array(endless, &left, &mut |_| true).is_err());
+        let read = u64::MAX - left.get();
+        assert!(read < 2 * client::MOST_JSON, "{read}");
     }
 
     #[test]

@@ -128,11 +128,12 @@ impl Source {
         })
     }
 
-    /// Hands every manifest of the source to `each`; a docker source has no list.
-    pub fn list(&self, each: &mut dyn FnMut(Value)) -> Result<()> {
+    /// Hands every manifest of the source to `each`, whose error ends it; a docker source has no list.
+    pub fn list(&self, each: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
         let Server::Imgapi(server) = &self.server else { return Ok(()) };
         server.list(each).map_err(|error| {
-            let known = error.status_code().is_some() || error.code() == "InternalError";
+            let known = error.status_code().is_some()
+                || ["InternalError", "TooManyImages"].contains(&error.code());
             if known {
                 error.prefixed(&self.info.url)
             } else {

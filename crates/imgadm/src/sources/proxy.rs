@@ -9,9 +9,7 @@ use std::env;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ureq::http::Uri;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 use ureq::{Proxy, ProxyProtocol};
 
 use super::http::{authority, host_of};
@@ -51,7 +49,8 @@ pub fn route(url: &str) -> Result<Route> {
         return Ok(Route::Direct);
     }
     // Without the URL itself: it may hold a password.
-    let unusable = |why: &str| Error::config(format!("cannot use the proxy that {own} names: {why}"));
+    let unusable =
+        |why: &str| Error::config(format!("cannot use the proxy that {own} names: {why}"));
     let proxy = Proxy::new(&named).map_err(|e| unusable(&e.to_string()))?;
     let scheme = match proxy.protocol() {
         ProxyProtocol::Http => "http",

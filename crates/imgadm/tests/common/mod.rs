@@ -9,6 +9,7 @@ pub mod server;
 pub mod tls;
 pub mod tools;
 
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -36,4 +37,14 @@ pub fn measured(command: &mut Command) -> (Output, u64) {
 pub fn said(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
+}
+
+/// A program that the machine may have; tests that need it are skipped, and say so, where it has not.
+pub fn installed_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file());
+    if found.is_none() {
+        println!("skipped: {name} is not installed");
+    }
+    found
 }

@@ -47,7 +47,9 @@ receive)
 rename)
     shift; [ "$1" = -r ] && shift
     has "$1" || missing "$1"
-    [ -d "$top/../$1" ] && mv "$top/../$1" "$top/../$2"
+    for place in . dev/zvol/rdsk; do
+        [ -e "$top/../$place/$1" ] && mv "$top/../$place/$1" "$top/../$place/$2"
+    done
     awk -F '\t' -v from="$1" -v to="$2" 'BEGIN { OFS = FS }
         $1 == from || index($1, from "@") == 1 { $1 = to substr($1, length(from) + 1) } { print }' \
         "$top/datasets" > "$top/new" && mv "$top/new" "$top/datasets";;
@@ -56,12 +58,26 @@ destroy)
     has "$last" || missing "$last"
     awk -F '\t' -v gone="$last" '$1 != gone && index($1, gone "@") != 1' "$top/datasets" > "$top/new"
     mv "$top/new" "$top/datasets";;
-create) mkdir -p "$top/../$2"; printf '%s\t-\n' "$2" >> "$top/datasets";;
+create)
+    if [ "$2" = -V ]; then
+        device="$top/../dev/zvol/rdsk/$4"
+        mkdir -p "${device%/*}"; truncate -s "$3" "$device"; shift 2
+    else
+        mkdir -p "$top/../$2"
+    fi
+    printf '%s\t-\n' "$2" >> "$top/datasets";;
 clone)
     has "$2" || missing "$2"
     cp -R "$top/../${2%@*}" "$top/../$3"; printf '%s\t%s\n' "$3" "$2" >> "$top/datasets";;
 snapshot) printf '%s\t-\n' "$2" >> "$top/datasets";;
-get) echo "mountpoint$tab/$7";;
+get)
+    case $6 in
+    mountpoint) echo "mountpoint$tab/$7";;
+    available) printf 'available\t%s\n' "$(cat "$top/available" 2>/dev/null || echo 1099511627776)";;
+    type,origin) grep "^$7$tab" "$top/datasets" | sed "s/.*$tab/type${tab}filesystem\norigin$tab/";;
+    guid) sed -n "s|^$7 guid=||p" "$top/properties" 2>/dev/null | sed "s/^/guid$tab/";;
+    *) echo "unexpected: zfs $*" >&2; exit 2;;
+    esac;;
 *) echo "unexpected: zfs $*" >&2; exit 2;;
 esac
 "#;
@@ -113,6 +129,15 @@ impl Sim {
             }
             None => drop(fs::remove_file(path)),
         }
+    }
+
+    /// The raw content of the only volume below this root.
+    pub fn volume(&self) -> Vec<u8> {
+        let list = fs::read_dir(self.path("dev/zvol/rdsk/zones")).unwrap();
+        let mut paths: Vec<PathBuf> = list.map(|entry| entry.unwrap().path()).collect();
+        let only = paths.pop().unwrap();
+        assert!(paths.is_empty(), "{paths:?}");
+        fs::read(only).unwrap()
     }
 
     /// Configures these sources and no others.
