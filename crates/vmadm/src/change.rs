@@ -65,6 +65,20 @@ pub fn execute_reserved(root: &Root, plan: &Plan, reserved: Option<Lock>) -> Res
     })
 }
 
+/// A plan as text, as the tools of this system take its commands.
+pub fn shown(root: &Root, plan: &Plan) -> Result<String, Failure> {
+    let text = plan.to_string();
+    if !is_omnios(root) {
+        return Ok(text);
+    }
+    // OmniOS's tools know zones by name, and SmartOS's options not at all.
+    let (uuid, zone) = (&plan.uuid, gz::zoneadm::name_of(root, &plan.uuid)?);
+    Ok(["zonecfg", "zoneadm"].iter().fold(text, |text, tool| {
+        text.replace(&format!("{tool} -u {uuid}"), &format!("{tool} -z {zone}"))
+            .replace("halt -X\n", "halt\n")
+    }))
+}
+
 /// How many times the original wraps the failure of a step (observed), which scripts that match on the start of a
 /// message rely on.
 fn nesting(plan: &Plan, step: &str) -> usize {

@@ -49,7 +49,7 @@ fn run(call: Call) -> Outcome {
         for note in &notes {
             tell(note);
         }
-        print(&plan.to_string())?;
+        print(&change::shown(&call.root, &plan)?)?;
         return Ok(None);
     }
     let _lock = change::begin(&call.root, &uuid)?;
@@ -80,9 +80,10 @@ fn plan(
     }
     let on_omnios = change::is_omnios(root);
     if on_omnios {
-        omnios::check_create(&object).map_err(Failure::new)?;
+        omnios::check(&object).map_err(Failure::new)?;
     }
     let facts = facts::for_checks(root, &object, None, uuid)?;
+    let given = object.clone();
     let mut payload = Payload::from(object);
     let prepared = normalise::prepare_create(Action::Create, &mut payload, &facts, ids)
         .map_err(|refusal| refused(&refusal, &payload, &facts))?;
@@ -94,7 +95,7 @@ fn plan(
     let plan = if on_omnios {
         let place = facts::place(root)?;
         let facts = facts::storage(root, &payload, &format!("{}/{uuid}", place.dataset))?;
-        omnios::create(payload.into_object(), brand, &place, &facts)
+        omnios::create(&given, payload.into_object(), brand, &place, &facts)
     } else {
         let facts = facts::for_create(root, &payload, brand.vm_type().is_hvm())?;
         create::plan(payload.into_object(), brand, &facts)

@@ -7,7 +7,7 @@ use crate::change;
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
-use crate::plan::delete;
+use crate::plan::{delete, omnios};
 
 pub const COMMAND: Command = Command { names: &["delete", "destroy"], syntax: Syntax::NONE, run };
 
@@ -38,6 +38,7 @@ fn delete(root: &Root, uuid: &str) -> Result<(), Failure> {
             )));
         }
     }
-    let plan = delete::plan(&vm).map_err(Failure::new)?;
+    let plan = if change::is_omnios(root) { omnios::delete(&vm) } else { delete::plan(&vm) };
+    let plan = plan.map_err(Failure::new)?;
     change::execute(root, &plan)
 }

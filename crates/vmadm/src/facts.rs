@@ -76,7 +76,29 @@ fn links(root: &Root) -> Result<Vec<NicTag>, Failure> {
 pub fn place(root: &Root) -> Result<omnios::Place, Failure> {
     let settings = settings::read(root)?;
     let directory = settings.directory(root)?;
-    Ok(omnios::Place { directory, dataset: settings.dataset, nic_tags: settings.nic_tags })
+    let dataset = settings.dataset.clone();
+    Ok(omnios::Place { directory, dataset, ..named(root, settings) })
+}
+
+/// What is behind names alone, for VMs that have their place.
+pub fn names(root: &Root) -> Result<omnios::Place, Failure> {
+    Ok(named(root, settings::read(root)?))
+}
+
+fn named(root: &Root, settings: settings::Settings) -> omnios::Place {
+    let devices = gz::hvm::pass_through_devices(root);
+    omnios::Place {
+        nic_tags: settings.nic_tags,
+        pass_through: devices.into_iter().map(|(node, path)| (path, node)).collect(),
+        ..omnios::Place::default()
+    }
+}
+
+/// The configuration of a VM's zone.
+pub fn zone(root: &Root, uuid: &str) -> Result<zonecfg::model::Zone, Failure> {
+    let (path, text) = gz::zonecfg::read_file(root, uuid)?
+        .ok_or_else(|| Failure::new(format!("VM {uuid} not found")))?;
+    zonecfg::xml::read(&text).map_err(|error| Failure::new(format!("{path}: {error}")))
 }
 
 fn names_nics(payload: &Object) -> bool {

@@ -43,7 +43,7 @@ fn start(root: &Root, uuid: &str, extra: &Extra) -> Outcome {
     check_disks(root, &vm, brand, extra)?;
     vm.insert("state".into(), "stopped".into());
     let plan = if change::is_omnios(root) {
-        omnios::start(&vm, extra)
+        omnios::start(&vm, brand, extra)
     } else {
         start::plan(&vm, brand, extra)
     };

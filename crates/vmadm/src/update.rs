@@ -1,5 +1,7 @@
 //! `vmadm update`.
 
+use std::collections::BTreeSet;
+
 use gz::Root;
 use gz::inventory::Fields;
 use gz::plan::Plan;
@@ -38,7 +40,7 @@ fn run(mut call: Call) -> Outcome {
     let strict = call.options.flag("strict") == Some(true);
     if call.options.flag("dry-run") == Some(true) {
         let (plan, notes) = plan(&call.root, &uuid, object, strict)?;
-        print(&plan.to_string())?;
+        print(&change::shown(&call.root, &plan)?)?;
         return Ok((!notes.is_empty()).then(|| notes.join("\n")));
     }
     let _lock = change::begin(&call.root, &uuid)?;
@@ -63,8 +65,9 @@ fn plan(
         .ok_or_else(|| Failure::new(format!("VM {uuid} not found")))?;
     let on_omnios = change::is_omnios(root);
     if on_omnios {
-        omnios::check_update(&object).map_err(Failure::new)?;
+        omnios::check(&object).map_err(Failure::new)?;
     }
+    let given = object.clone();
     let pool = vm.get("zpool").and_then(Value::as_str);
     let facts = facts::for_checks(root, &object, pool, uuid)?;
     let mut payload = Payload::from(object);
@@ -73,12 +76,15 @@ fn plan(
         .map_err(|refusal| refused(&refusal, &payload, &facts))?;
     let notes = dropped_notes(&prepared.dropped, strict)?;
     let (vm, payload) = (vm.into_object(), payload.into_object());
-    if on_omnios {
-        return Ok((omnios::update(&vm, &payload, brand).map_err(Failure::new)?, notes));
-    }
-    let facts = read_facts(root, &vm, &payload, brand)?;
-    let plan = update::plan(&vm, payload, brand, &facts).map_err(Failure::new)?;
-    Ok((plan, notes))
+    let mut facts = read_facts(root, &vm, &payload, brand)?;
+    let plan = if on_omnios {
+        let (real, place) = (facts::zone(root, uuid)?, facts::names(root)?);
+        omnios::update(&vm, &given, payload, brand, &real, &place, &facts)
+    } else {
+        facts.links = links(root, &vm, &payload)?;
+        update::plan(&vm, payload, brand, &facts)
+    };
+    Ok((plan.map_err(Failure::new)?, notes))
 }
 
 fn read_facts(
@@ -113,14 +119,18 @@ fn read_facts(
         let answer = answer(root, &question, &facts)?;
         facts.reservations.insert(question.volume, answer);
     }
-    if payload.contains_key("update_nics")
-        && vm.get("state").is_some_and(|state| state == "running")
-    {
-        let zone = vm.get("zonename").and_then(Value::as_str).unwrap_or_default();
-        let tool = root.tool("/usr/sbin/dladm").args(["show-vnic", "-z", zone, "-o", "link", "-p"]);
-        facts.links = tool.text()?.lines().map(str::to_owned).collect();
-    }
     Ok(facts)
+}
+
+/// The VM's interfaces that are up, where NICs are updated.
+fn links(root: &Root, vm: &Object, payload: &Object) -> Result<BTreeSet<String>, Failure> {
+    let running = vm.get("state").is_some_and(|state| state == "running");
+    if !running || !payload.contains_key("update_nics") {
+        return Ok(BTreeSet::new());
+    }
+    let zone = vm.get("zonename").and_then(Value::as_str).unwrap_or_default();
+    let tool = root.tool("/usr/sbin/dladm").args(["show-vnic", "-z", zone, "-o", "link", "-p"]);
+    Ok(tool.text()?.lines().map(str::to_owned).collect())
 }
 
 /// What zfs says that a volume needs.

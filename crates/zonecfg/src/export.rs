@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use uuid::Uuid;
 
 use crate::info::ncpus;
-use crate::model::{Property, Zone, key};
+use crate::model::{Property, RctlValue, Resource, Zone, key};
 use crate::values::{check_fs_allowed, check_hostid};
 
 /// What `export` takes from elsewhere than the configuration itself.
@@ -22,63 +22,18 @@ pub struct Saved<'a> {
 pub fn commands(zone: &Zone, saved: &Saved<'_>) -> String {
     let mut out = "create -b\n".to_owned();
     whole(&mut out, zone, saved);
-    for fs in zone.filesystems() {
-        out.push_str("add fs\n");
-        quoted(&mut out, "dir", &fs.dir);
-        quoted(&mut out, "special", &fs.special);
-        quoted(&mut out, "raw", fs.raw.as_deref().unwrap_or_default());
-        quoted(&mut out, "type", &fs.fs_type);
-        for option in &fs.options {
-            // Words that hold a comma read back the same outside of a list.
-            let text = if option.contains('=') { in_quotes(option) } else { if_needed(option) };
-            let _ = writeln!(out, "add options {text}");
+    let kinds: [fn(&Resource) -> bool; 6] = [
+        |resource| matches!(resource, Resource::Fs(_)),
+        |resource| matches!(resource, Resource::Net(_)),
+        |resource| matches!(resource, Resource::Device(_)),
+        |resource| matches!(resource, Resource::Rctl(_)),
+        |resource| matches!(resource, Resource::Attr(_)),
+        |resource| matches!(resource, Resource::Dataset(_)),
+    ];
+    for is_kind in kinds {
+        for one in zone.resources().filter(|one| is_kind(one)) {
+            out.push_str(&resource(one));
         }
-        out.push_str("end\n");
-    }
-    for net in zone.nets() {
-        out.push_str("add net\n");
-        let optional = [
-            ("address", net.address.as_deref()),
-            ("allowed-address", net.allowed_address.as_deref()),
-            ("physical", Some(net.physical.as_str())),
-            ("mac-addr", net.mac_addr.as_deref()),
-            ("vlan-id", net.vlan_id.as_deref()),
-            ("global-nic", net.global_nic.as_deref()),
-            ("defrouter", net.defrouter.as_deref()),
-        ];
-        for (name, value) in optional {
-            quoted(&mut out, name, value.unwrap_or_default());
-        }
-        properties(&mut out, &net.properties);
-    }
-    for device in zone.devices() {
-        out.push_str("add device\n");
-        quoted(&mut out, "match", &device.matches);
-        properties(&mut out, &device.properties);
-    }
-    for rctl in zone.rctls() {
-        out.push_str("add rctl\n");
-        quoted(&mut out, "name", &rctl.name);
-        for value in &rctl.values {
-            let _ = writeln!(
-                out,
-                "add value (priv={},limit={},action={})",
-                value.privilege, value.limit, value.action
-            );
-        }
-        out.push_str("end\n");
-    }
-    for attr in zone.attrs() {
-        out.push_str("add attr\n");
-        quoted(&mut out, "name", &attr.name);
-        quoted(&mut out, "type", &attr.attr_type);
-        quoted(&mut out, "value", &attr.value);
-        out.push_str("end\n");
-    }
-    for dataset in zone.datasets() {
-        out.push_str("add dataset\n");
-        quoted(&mut out, "name", dataset);
-        out.push_str("end\n");
     }
     if let Some(pset) = zone.pset() {
         let _ = writeln!(out, "add dedicated-cpu\nset ncpus={}", ncpus(pset));
@@ -99,6 +54,70 @@ pub fn commands(zone: &Zone, saved: &Saved<'_>) -> String {
         quoted(&mut out, "lower", &flags.lower);
         quoted(&mut out, "upper", &flags.upper);
         out.push_str("end\n");
+    }
+    out
+}
+
+/// The commands that add a resource: an `fs`, `net`, `device`, `rctl`, `attr` or `dataset`; nothing for others, of which a
+/// zone has one of a kind.
+pub fn resource(resource: &Resource) -> String {
+    let mut out = String::new();
+    match resource {
+        Resource::Fs(fs) => {
+            out.push_str("add fs\n");
+            quoted(&mut out, "dir", &fs.dir);
+            quoted(&mut out, "special", &fs.special);
+            quoted(&mut out, "raw", fs.raw.as_deref().unwrap_or_default());
+            quoted(&mut out, "type", &fs.fs_type);
+            for option in &fs.options {
+                // Words that hold a comma read back the same outside of a list.
+                let text = if option.contains('=') { in_quotes(option) } else { if_needed(option) };
+                let _ = writeln!(out, "add options {text}");
+            }
+            out.push_str("end\n");
+        }
+        Resource::Net(net) => {
+            out.push_str("add net\n");
+            let optional = [
+                ("address", net.address.as_deref()),
+                ("allowed-address", net.allowed_address.as_deref()),
+                ("physical", Some(net.physical.as_str())),
+                ("mac-addr", net.mac_addr.as_deref()),
+                ("vlan-id", net.vlan_id.as_deref()),
+                ("global-nic", net.global_nic.as_deref()),
+                ("defrouter", net.defrouter.as_deref()),
+            ];
+            for (name, value) in optional {
+                quoted(&mut out, name, value.unwrap_or_default());
+            }
+            properties(&mut out, &net.properties);
+        }
+        Resource::Device(device) => {
+            out.push_str("add device\n");
+            quoted(&mut out, "match", &device.matches);
+            properties(&mut out, &device.properties);
+        }
+        Resource::Rctl(rctl) => {
+            out.push_str("add rctl\n");
+            quoted(&mut out, "name", &rctl.name);
+            for RctlValue { privilege, limit, action } in &rctl.values {
+                let _ = writeln!(out, "add value (priv={privilege},limit={limit},action={action})");
+            }
+            out.push_str("end\n");
+        }
+        Resource::Attr(attr) => {
+            out.push_str("add attr\n");
+            quoted(&mut out, "name", &attr.name);
+            quoted(&mut out, "type", &attr.attr_type);
+            quoted(&mut out, "value", &attr.value);
+            out.push_str("end\n");
+        }
+        Resource::Dataset(dataset) => {
+            out.push_str("add dataset\n");
+            quoted(&mut out, "name", &dataset.name);
+            out.push_str("end\n");
+        }
+        _ => {}
     }
     out
 }

@@ -268,6 +268,11 @@ pub(super) const ROWS: &[Property] = &[
     )
     .on_omnios()
     .create_receive(HVM),
+    Property::read_only(
+        "zone_attributes",
+        "Attributes of an OmniOS zone that no other property shows.",
+    )
+    .on_omnios(),
     Property::new("zonename", Text, "Name of the zone.")
         .on_omnios()
         .create_receive(ANY)

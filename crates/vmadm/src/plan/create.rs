@@ -180,7 +180,7 @@ pub(super) fn root_properties(steps: &mut Vec<Step>, payload: &Object, dataset: 
 }
 
 /// The zone's dataset, the one that is delegated to it, and what keeps either from being destroyed.
-fn datasets(steps: &mut Vec<Step>, payload: &Object, uuid: &str, dataset: &str) {
+pub(super) fn datasets(steps: &mut Vec<Step>, payload: &Object, uuid: &str, dataset: &str) {
     root_properties(steps, payload, dataset);
     if flag(payload, "indestructible_zoneroot") {
         protect(steps, dataset);

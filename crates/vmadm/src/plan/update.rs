@@ -103,8 +103,23 @@ fn pool_of(dataset: &str) -> &str {
     dataset.split('/').next().unwrap_or(dataset)
 }
 
-/// Plans an update. `payload` has been prepared against `vm`: coerced, completed and checked.
-pub fn plan(vm: &Object, mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, String> {
+/// Plans an update on SmartOS. `payload` has been prepared against `vm`: coerced, completed and checked.
+pub fn plan(vm: &Object, payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, String> {
+    let script = |payload: &Object| {
+        smartos_write::update_script(vm, payload).map_err(|error| error.to_string())
+    };
+    plan_with(vm, payload, brand, facts, &script)
+}
+
+/// Plans an update. `script` gives the commands that change the zone's configuration, of a payload in which the paths of
+/// new disks are filled in.
+pub fn plan_with(
+    vm: &Object,
+    mut payload: Object,
+    brand: Brand,
+    facts: &Facts,
+    script: &dyn Fn(&Object) -> Result<String, String>,
+) -> Result<Plan, String> {
     check_disks(vm, &payload)?;
     let uuid = text(vm, "uuid");
     let dataset = text(vm, "zfs_filesystem");
@@ -139,7 +154,7 @@ pub fn plan(vm: &Object, mut payload: Object, brand: Brand, facts: &Facts) -> Re
     let old_files = ConfigFiles::of(vm);
     let new_files = old_files.updated(&payload);
     steps.extend(new_files.update(&old_files, zonepath));
-    let script = smartos_write::update_script(vm, &payload).map_err(|e| e.to_string())?;
+    let script = script(&payload)?;
     let configured = !script.is_empty();
     if configured {
         steps.push(change(uuid, &script));
@@ -257,10 +272,14 @@ fn add_disks(
         "" => pool_of(dataset).to_owned(),
         pool => pool.to_owned(),
     };
-    // A bhyve VM's volumes lie below its dataset, wherever that is.
+    // A bhyve VM's volumes lie below its dataset, a KVM one's beside it, wherever that is.
     let name = match dataset.split_once('/') {
         Some((_, name)) if brand == Brand::Bhyve => name.to_owned(),
-        _ => text(vm, "uuid").to_owned(),
+        Some((_, name)) => match name.rsplit_once('/') {
+            Some((parent, _)) => format!("{parent}/{}", text(vm, "uuid")),
+            None => text(vm, "uuid").to_owned(),
+        },
+        None => text(vm, "uuid").to_owned(),
     };
     disks::add(payload, brand.as_str(), &name, &pool, used, pools)
 }

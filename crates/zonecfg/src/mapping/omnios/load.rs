@@ -1,16 +1,17 @@
 //! From a zone back to a VM object.
 
-use std::net::Ipv4Addr;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{
-    BOOT_ORDERS, BOOTROMS, CONTROLS, DISK_MODELS, DISK_PARTS, KEPT, NIC_PARTS, Object, VOLUMES,
-    translated_back,
+    BOOTROMS, COM1, CONTROLS, Form, KEPT, Object, TMP, VNC_PASSWORD, boot_order, load_disks,
+    load_nics, translated_back,
 };
-use crate::model::{Net, Zone, key};
+use crate::model::{Fs, Resource, Zone, key};
 use crate::xml;
 
 /// What a zone's document says of its VM, whoever wrote it.
@@ -21,61 +22,220 @@ pub fn load(document: &str) -> Result<Object, xml::Error> {
     Ok(vm(&xml::read(document)?))
 }
 
+/// The attributes of a zone; which were asked for is kept, so that the others can be shown as they are.
+pub(super) struct Attributes<'a> {
+    zone: &'a Zone,
+    seen: RefCell<BTreeSet<&'a str>>,
+}
+
+impl<'a> Attributes<'a> {
+    /// The value of the attribute called `name`, without blanks around it.
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
+        let attr = self.zone.attrs().find(|attr| attr.name == name)?;
+        self.seen.borrow_mut().insert(&attr.name);
+        Some(attr.value.trim())
+    }
+
+    /// Those called `KIND` and a number, with the number, in the order of numbers; one without a number has the first that
+    /// is free.
+    pub(super) fn numbered(&self, kind: &str) -> Vec<(usize, &'a str)> {
+        let mut found: Vec<(usize, &'a str)> = Vec::new();
+        let mut plain = None;
+        for attr in self.zone.attrs() {
+            let Some(number) = attr.name.strip_prefix(kind) else { continue };
+            match number.parse() {
+                Ok(number) => found.push((number, attr.value.trim())),
+                Err(_) if number.is_empty() => plain = Some(attr.value.trim()),
+                Err(_) => continue,
+            }
+            self.seen.borrow_mut().insert(&attr.name);
+        }
+        if let Some(value) = plain {
+            // One of as many as there are, and one more, is free.
+            let free = (0..=found.len()).find(|n| found.iter().all(|(taken, _)| taken != n));
+            found.extend(free.map(|number| (number, value)));
+        }
+        found.sort_by_key(|(number, _)| *number);
+        found
+    }
+
+    /// Those that nobody has asked for.
+    fn others(&self) -> Object {
+        let seen = self.seen.borrow();
+        self.zone
+            .attrs()
+            .filter(|attr| !seen.contains(attr.name.as_str()))
+            .map(|attr| (attr.name.clone(), json!(attr.value)))
+            .collect()
+    }
+}
+
 fn vm(zone: &Zone) -> Object {
+    let attributes = Attributes { zone, seen: RefCell::default() };
     let mut vm = Object::new();
     let mut set = |name: &str, value: Value| drop(vm.insert(name.to_owned(), value));
+    let brand = zone.brand().unwrap_or_default();
     set("zonename", json!(zone.name()));
-    set("uuid", json!(zone.attr("uuid").unwrap_or(zone.name())));
+    set("uuid", json!(attributes.get("uuid").unwrap_or(zone.name())));
     set("zonepath", json!(zone.zonepath()));
     set("autoboot", json!(zone.autoboot()));
-    if let Some(brand) = zone.brand() {
+    if !brand.is_empty() {
         set("brand", json!(brand));
     }
-    if let Some(alias) = zone.attr("alias").and_then(|alias| STANDARD.decode(alias).ok()) {
-        set("alias", json!(String::from_utf8_lossy(&alias)));
+    match attributes.get("alias").and_then(|alias| STANDARD.decode(alias).ok()) {
+        Some(alias) => set("alias", json!(String::from_utf8_lossy(&alias))),
+        // What its operator calls it.
+        None if uuid::Uuid::try_parse(zone.name()).is_err() => set("alias", json!(zone.name())),
+        None => {}
     }
-    for (property, attr) in KEPT {
-        match zone.attr(attr) {
-            Some(value) if property == "resolvers" => set(property, list(value)),
-            Some(value) => set(property, json!(value)),
-            None => {}
+    for (property, attr, form) in KEPT {
+        if let Some(value) = attributes.get(attr) {
+            set(property, form.read(value));
         }
     }
-    if let Some(allowed) = zone.get(key::FS_ALLOWED).filter(|allowed| !allowed.is_empty()) {
-        set("fs_allowed", json!(allowed));
+    for (property, name) in [("fs_allowed", key::FS_ALLOWED), ("limit_priv", key::LIMITPRIV)] {
+        if let Some(value) = zone.get(name).filter(|value| !value.is_empty()) {
+            set(property, if property == "limit_priv" { list(value) } else { json!(value) });
+        }
     }
     for (property, control, _, unit) in CONTROLS {
         if let Some(limit) = zone.rctl_limit(control) {
             set(property, json!(limit / unit));
         }
     }
-    if let Some(ram) = zone.attr("ram").and_then(mebibytes) {
-        set("ram", json!(ram));
+    if let Some(bytes) = memory_cap(zone) {
+        set("max_physical_memory", json!(bytes >> 20));
     }
-    if let Some(vcpus) = zone.attr("vcpus").and_then(processors) {
-        set("vcpus", json!(vcpus));
+    let shares = shared_directories(&attributes);
+    if matches!(brand, "bhyve" | "kvm") {
+        machine(&attributes, brand, &mut set);
     }
-    if let Some(bootrom) = zone.attr("bootrom") {
+    let hidden = hidden_mounts(zone, &shares);
+    if let Some(fs) = zone.filesystems().find(|fs| is_tmp(fs)) {
+        let size = fs.options.iter().find_map(|option| option.strip_prefix("size="));
+        if let Some(mib) = size.and_then(mebibytes) {
+            set("tmpfs", json!(mib));
+        }
+    }
+    let filesystems: Vec<Value> = zone
+        .filesystems()
+        .filter(|fs| !hidden.contains(&fs.dir.as_str()) && !is_tmp(fs))
+        .map(filesystem)
+        .chain(shares.iter().cloned())
+        .collect();
+    if !filesystems.is_empty() {
+        set("filesystems", Value::from(filesystems));
+    }
+    let datasets: Vec<&str> = zone.datasets().collect();
+    if !datasets.is_empty() {
+        set("datasets", json!(datasets));
+    }
+    set("nics", Value::from(load_nics::nics(zone, &attributes)));
+    let mut others = attributes.others();
+    if zone.attr("owner-uuid").is_some() && zone.attr("cloud-init") == Some("on") {
+        // Made of the metadata, which show the key.
+        others.retain(|name, _| !matches!(name.as_str(), "cloud-init" | "sshkey"));
+    }
+    if !others.is_empty() {
+        vm.insert("zone_attributes".to_owned(), others.into());
+    }
+    vm
+}
+
+/// What only virtual machines have; where nothing is said, what the brand takes.
+fn machine(attributes: &Attributes<'_>, brand: &str, set: &mut impl FnMut(&str, Value)) {
+    const RAM: u64 = 1024;
+    set("ram", json!(attributes.get("ram").map_or(Some(RAM), mebibytes).unwrap_or(RAM)));
+    set("vcpus", json!(attributes.get("vcpus").and_then(processors).unwrap_or(1)));
+    if let Some(bootrom) = attributes.get("bootrom") {
         set("bootrom", json!(translated_back(&BOOTROMS, bootrom).unwrap_or(bootrom)));
     }
-    if let Some(order) = zone.attr("bootorder").and_then(|o| translated_back(&BOOT_ORDERS, o)) {
+    if let Some(order) = attributes.get("bootorder").and_then(boot_order::boot) {
         set("boot", json!(order));
     }
-    if let Some(vnc) = zone.attr("vnc") {
-        let off = matches!(vnc.trim(), "off" | "false" | "no" | "0");
+    if brand == "bhyve" {
+        set("com1", json!(attributes.get("console").unwrap_or(COM1)));
+        let extra: Vec<&str> =
+            attributes.numbered("extra").into_iter().map(|(_, options)| options).collect();
+        if !extra.is_empty() {
+            set("bhyve_extra_opts", json!(extra.join(" ")));
+        }
+        let devices: Vec<Value> = load_disks::pci_devices(attributes);
+        if !devices.is_empty() {
+            set("pci_devices", Value::from(devices));
+        }
+    } else if let Some(cpu) = attributes.get("cpu") {
+        set("cpu_type", json!(cpu));
+    }
+    if let Some(vnc) = attributes.get("vnc") {
+        let off = matches!(vnc.split(',').next(), Some("off" | "false" | "no" | "0" | "none" | ""));
         set("vnc_port", json!(if off { -1 } else { 0 }));
-        if let Some(password) = vnc.split(',').find_map(|o| o.strip_prefix("password=")) {
+        let password = vnc.split(',').find_map(|option| option.strip_prefix("password="));
+        if let Some(password) = password.or_else(|| attributes.get(VNC_PASSWORD)) {
             set("vnc_password", json!(password));
         }
     }
-    let disks = disks(zone);
+    let disks = load_disks::disks(attributes, brand);
     if !disks.is_empty() {
         set("disks", Value::from(disks));
     }
-    let nics: Vec<Value> =
-        zone.nets().enumerate().map(|(index, net)| nic(zone, index, net)).collect();
-    set("nics", Value::from(nics));
-    vm
+}
+
+/// The older form of a limit of memory, in bytes, where the zone has no resource control for it.
+fn memory_cap(zone: &Zone) -> Option<u64> {
+    if zone.rctl_limit("zone.max-physical-memory").is_some() {
+        return None;
+    }
+    zone.resources().find_map(|resource| match resource {
+        Resource::MemoryCap(cap) => cap.physcap.parse().ok(),
+        _ => None,
+    })
+}
+
+/// Directories of the host that bhyve shares with the guest (`virtfsN`), as filesystems of type `virtfs` whose target is
+/// the name of the share.
+fn shared_directories(attributes: &Attributes<'_>) -> Vec<Value> {
+    attributes
+        .numbered("virtfs")
+        .into_iter()
+        .filter_map(|(_, value)| {
+            let mut parts = value.split(',');
+            let (name, path) = (parts.next()?, parts.next()?);
+            let mut share = json!({"source": path, "target": name, "type": "virtfs"});
+            if parts.next() == Some("ro") {
+                share["options"] = json!(["ro"]);
+            }
+            Some(share)
+        })
+        .collect()
+}
+
+/// Where filesystems are mounted that only serve the hypervisor: images of cdroms and shared directories.
+fn hidden_mounts<'a>(zone: &'a Zone, shares: &'a [Value]) -> Vec<&'a str> {
+    if !matches!(zone.brand(), Some("bhyve" | "kvm")) {
+        return Vec::new();
+    }
+    let is_cdrom = |name: &str| {
+        name.strip_prefix("cdrom").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let cdroms = zone.attrs().filter(|attr| is_cdrom(&attr.name)).map(|attr| attr.value.trim());
+    cdroms.chain(shares.iter().filter_map(|share| share["source"].as_str())).collect()
+}
+
+fn is_tmp(fs: &Fs) -> bool {
+    fs.dir == TMP && fs.fs_type == "tmpfs"
+}
+
+fn filesystem(fs: &Fs) -> Value {
+    let mut filesystem = json!({"source": fs.special, "target": fs.dir});
+    if let Some(raw) = &fs.raw {
+        filesystem["raw"] = json!(raw);
+    }
+    filesystem["type"] = json!(fs.fs_type);
+    if !fs.options.is_empty() {
+        filesystem["options"] = json!(fs.options);
+    }
+    filesystem
 }
 
 /// An amount of memory in MiB: a plain number, or one with a unit.
@@ -112,118 +272,19 @@ fn processors(text: &str) -> Option<u64> {
     })
 }
 
-/// Boot disk, disks and cdroms, in this order.
-fn disks(zone: &Zone) -> Vec<Value> {
-    let mut disks = Vec::new();
-    let default = zone.attr("diskif").unwrap_or("virtio-blk");
-    if let Some(value) = zone.attr("bootdisk") {
-        disks.push(disk(zone, "bootdisk", value, zone.attr("bootdiskif").unwrap_or(default), true));
-    }
-    for number in 0..16 {
-        let slot = format!("disk{number}");
-        if let Some(value) = zone.attr(&slot) {
-            let interface = zone.attr(&format!("diskif{number}")).unwrap_or(default);
-            disks.push(disk(zone, &slot, value, interface, false));
-        }
-    }
-    for number in 0..8 {
-        let slot = format!("cdrom{number}");
-        if let Some(path) = zone.attr(&slot) {
-            let mut cdrom = Object::new();
-            cdrom.insert("path".into(), json!(path));
-            cdrom.insert("boot".into(), json!(false));
-            cdrom.insert("model".into(), json!("ahci"));
-            cdrom.insert("media".into(), json!("cdrom"));
-            disk_parts(zone, &slot, &mut cdrom);
-            disks.push(Value::Object(cdrom));
-        }
-    }
-    disks
-}
-
-fn disk(zone: &Zone, slot: &str, value: &str, interface: &str, boot: bool) -> Value {
-    let mut options = value.trim().split(',');
-    let path = options.next().unwrap_or_default();
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("{VOLUMES}{path}") };
-    let mut disk = Object::new();
-    disk.insert("path".into(), json!(path));
-    disk.insert("boot".into(), json!(boot));
-    disk.insert(
-        "model".into(),
-        json!(translated_back(&DISK_MODELS, interface).unwrap_or(interface)),
-    );
-    disk.insert("media".into(), json!("disk"));
-    for option in options {
-        match option.split_once('=') {
-            None if option == "nodelete" => drop(disk.insert("notrim".into(), json!(true))),
-            Some(("sectorsize", size)) => drop(disk.insert("guest_block_size".into(), json!(size))),
-            _ => {}
-        }
-    }
-    disk_parts(zone, slot, &mut disk);
-    Value::Object(disk)
-}
-
-fn disk_parts(zone: &Zone, slot: &str, disk: &mut Object) {
-    for (property, name) in DISK_PARTS {
-        let Some(value) = zone.attr(&format!("{slot}-{name}")) else { continue };
-        let number = value.parse::<u64>().ok().filter(|_| property == "image_size");
-        disk.insert(property.into(), number.map_or_else(|| json!(value), |number| json!(number)));
-    }
-}
-
-fn nic(zone: &Zone, index: usize, net: &Net) -> Value {
-    let mut nic = Object::new();
-    let mut set = |name: &str, value: Value| drop(nic.insert(name.to_owned(), value));
-    set("interface", json!(net.physical));
-    if let Some(mac) = &net.mac_addr {
-        set("mac", json!(super::super::smartos_write::plain_mac(mac)));
-    }
-    if let Some(tag) = &net.global_nic {
-        set("nic_tag", json!(tag));
-    }
-    if let Some(vlan) = net.vlan_id.as_deref().and_then(|vlan| vlan.parse::<u16>().ok()) {
-        set("vlan_id", json!(vlan));
-    }
-    if let Some(router) = &net.defrouter {
-        set("gateway", json!(router));
-        set("gateways", json!([router]));
-    }
-    if let Some(address) = &net.allowed_address {
-        set("ips", json!([address]));
-    }
-    set("model", json!(net.property("netif").unwrap_or("virtio")));
-    for (property, name) in NIC_PARTS.into_iter().chain([("nic_tag", "nic-tag")]) {
-        let Some(value) = zone.attr(&format!("net{index}-{name}")) else { continue };
-        match property {
-            "ips" | "gateways" => set(property, list(value)),
-            "primary" => set(property, json!(value == "true")),
-            _ => set(property, json!(value)),
-        }
-    }
-    let first = |list: &str| nic.get(list)?.get(0)?.as_str().map(str::to_owned);
-    let (ip, gateway) = (first("ips"), first("gateways"));
-    if let Some(ip) = ip {
-        let (address, prefix) = ip.split_once('/').unwrap_or((&ip, ""));
-        nic.insert("ip".to_owned(), json!(address));
-        if let Some(netmask) =
-            prefix.parse().ok().filter(|_| !address.contains(':')).and_then(netmask)
-        {
-            nic.entry("netmask").or_insert_with(|| json!(netmask));
-        }
-    }
-    if let Some(gateway) = gateway {
-        nic.entry("gateway").or_insert_with(|| json!(gateway));
-    }
-    Value::Object(nic)
-}
-
-/// The netmask of an IPv4 prefix length.
-fn netmask(prefix: u32) -> Option<String> {
-    let bits = u32::MAX.checked_shl(32_u32.checked_sub(prefix)?).unwrap_or(0);
-    Some(Ipv4Addr::from_bits(bits).to_string())
-}
-
-fn list(text: &str) -> Value {
+/// The items of a list with commas.
+pub(super) fn list(text: &str) -> Value {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+}
+
+impl Form {
+    /// The value that an attribute's text stands for; what does not fit is shown as it is.
+    pub(super) fn read(self, text: &str) -> Value {
+        match self {
+            Self::Text => json!(text),
+            Self::List => list(text),
+            Self::Flag => text.parse().map_or_else(|_| json!(text), |flag: bool| json!(flag)),
+            Self::Number => text.parse().map_or_else(|_| json!(text), |number: u64| json!(number)),
+        }
+    }
 }

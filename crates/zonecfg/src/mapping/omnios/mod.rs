@@ -5,10 +5,18 @@
 //! parts of disks and interfaces, in attributes named after them (`disk0-uuid`, `net0-ips`): brands pass over these.
 //! Properties of a network resource are no place for them, as the brand hands those to bhyve.
 
+mod boot_order;
+mod change;
 mod load;
+mod load_disks;
+mod load_nics;
+mod slots;
 mod update;
 mod write;
+mod write_disks;
+mod write_nics;
 
+pub use change::{changed, name_parts};
 pub use load::load;
 pub use update::update_script;
 pub use write::zone;
@@ -28,19 +36,37 @@ pub struct Unmappable {
     pub why: String,
 }
 
-/// Properties that are kept as generic attributes: property, attribute.
-const KEPT: [(&str, &str); 11] = [
-    ("billing_id", "billing-id"),
-    ("bhyve_extra_opts", "extra"),
-    ("dns_domain", "dns-domain"),
-    ("hostname", "hostname"),
-    ("image_uuid", "dataset-uuid"),
-    ("kernel_version", "kernel-version"),
-    ("owner_uuid", "owner-uuid"),
-    ("package_name", "package-name"),
-    ("package_version", "package-version"),
-    ("resolvers", "resolvers"),
-    ("com2", "com2"),
+/// How a value is written as an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    /// Items with commas between.
+    List,
+    /// `true`, or no attribute.
+    Flag,
+    Number,
+}
+
+/// Properties that are kept as generic attributes: property, attribute, form.
+const KEPT: [(&str, &str, Form); 18] = [
+    ("archive_on_delete", "archive-on-delete", Form::Flag),
+    ("billing_id", "billing-id", Form::Text),
+    ("bhyve_extra_opts", "extra", Form::Text),
+    ("com2", "com2", Form::Text),
+    ("disk_driver", "disk-driver", Form::Text),
+    ("dns_domain", "dns-domain", Form::Text),
+    ("do_not_inventory", "do-not-inventory", Form::Flag),
+    ("flexible_disk_size", "flexible-disk-size", Form::Number),
+    ("hostname", "hostname", Form::Text),
+    ("image_uuid", "dataset-uuid", Form::Text),
+    ("internal_metadata_namespaces", "internal-metadata-namespaces", Form::List),
+    ("kernel_version", "kernel-version", Form::Text),
+    ("maintain_resolvers", "maintain-resolvers", Form::Flag),
+    ("nic_driver", "nic-driver", Form::Text),
+    ("owner_uuid", "owner-uuid", Form::Text),
+    ("package_name", "package-name", Form::Text),
+    ("package_version", "package-version", Form::Text),
+    ("resolvers", "resolvers", Form::List),
 ];
 
 /// Properties that are resource controls: property, control, action, unit in bytes (1: a plain number).
@@ -57,11 +83,26 @@ const CONTROLS: [(&str, &str, &str, u64); 10] = [
     ("max_swap", "zone.max-swap", "deny", 1 << 20),
 ];
 
-/// Firmware: value of `bootrom` in a manifest, and of the attribute.
-const BOOTROMS: [(&str, &str); 2] = [("bios", "BHYVE_RELEASE_CSM"), ("uefi", "BHYVE_RELEASE")];
+/// Firmware: value of `bootrom` in a manifest, and of the attribute; the first of each is what is written.
+const BOOTROMS: [(&str, &str); 6] = [
+    ("bios", "BHYVE_RELEASE_CSM"),
+    ("uefi", "BHYVE_RELEASE"),
+    ("bios", "BHYVE_CSM"),
+    ("uefi", "BHYVE"),
+    ("bios", "BHYVE_RELEASE_CSM-2.40"),
+    ("uefi", "BHYVE_RELEASE-2.70"),
+];
 
-/// Boot orders that have a name on OmniOS.
-const BOOT_ORDERS: [(&str, &str); 2] = [("order=cd", "cd"), ("order=dc", "dc")];
+/// The serial ports of a bhyve VM, where nothing is said: the zone's console, and a socket that the guest asks for its
+/// metadata on.
+const COM1: &str = "/dev/zconsole";
+const COM2: &str = "socket,/tmp/vm.ttyb";
+
+/// Where the VNC password is kept while VNC is switched off.
+const VNC_PASSWORD: &str = "vnc-off-password";
+
+/// Where `tmpfs` is mounted.
+const TMP: &str = "/tmp";
 
 /// Disk models: in a manifest, and as the name of bhyve's device.
 const DISK_MODELS: [(&str, &str); 3] =
@@ -76,14 +117,20 @@ const DISK_PARTS: [(&str, &str); 4] = [
 ];
 
 /// Parts of an interface that have an attribute of their own: `netN-ips`.
-const NIC_PARTS: [(&str, &str); 7] = [
-    ("interface", "interface"),
-    ("ips", "ips"),
-    ("gateways", "gateways"),
-    ("netmask", "netmask"),
-    ("model", "model"),
-    ("primary", "primary"),
-    ("network_uuid", "network-uuid"),
+const NIC_PARTS: [(&str, &str, Form); 13] = [
+    ("interface", "interface", Form::Text),
+    ("ips", "ips", Form::List),
+    ("gateways", "gateways", Form::List),
+    ("netmask", "netmask", Form::Text),
+    ("model", "model", Form::Text),
+    ("primary", "primary", Form::Flag),
+    ("network_uuid", "network-uuid", Form::Text),
+    ("allowed_ips", "allowed-ips", Form::List),
+    ("allow_dhcp_spoofing", "allow-dhcp-spoofing", Form::Flag),
+    ("allow_ip_spoofing", "allow-ip-spoofing", Form::Flag),
+    ("allow_mac_spoofing", "allow-mac-spoofing", Form::Flag),
+    ("allow_restricted_traffic", "allow-restricted-traffic", Form::Flag),
+    ("dhcp_server", "dhcp-server", Form::Flag),
 ];
 
 const VOLUMES: &str = "/dev/zvol/rdsk/";
@@ -125,10 +172,15 @@ mod tests {
             "max_physical_memory": 3072,
             "disks": [
                 {"path": "/dev/zvol/rdsk/tank/vm/disk0", "boot": true, "model": "virtio", "media": "disk",
-                 "image_uuid": "9dd7f770-59b3-11e0-b2d8-bf6b1d3d9f2a", "image_size": 10240},
+                 "pci_slot": "0:4:0", "image_uuid": "9dd7f770-59b3-11e0-b2d8-bf6b1d3d9f2a", "image_size": 10240},
                 {"path": "/dev/zvol/rdsk/tank/vm/disk1", "boot": false, "model": "nvme", "media": "disk",
-                 "notrim": true, "guest_block_size": "4096"},
-                {"path": "/images/a.iso", "boot": false, "model": "ahci", "media": "cdrom"},
+                 "pci_slot": "0:8:2", "notrim": true, "guest_block_size": "4096"},
+                {"path": "/images/a.iso", "boot": false, "model": "ahci", "media": "cdrom",
+                 "pci_slot": "0:3:0"},
+            ],
+            "pci_devices": [
+                {"path": "/dev/ppt3", "model": "passthru", "pci_slot": "0:9:2"},
+                {"path": "/devices/pci@0,0/x@1", "device": "/dev/ppt0", "model": "passthru"},
             ],
             "nics": [
                 {"interface": "net0", "mac": "02:08:20:aa:00:05", "nic_tag": "igb0", "vlan_id": 7,
@@ -153,8 +205,11 @@ mod tests {
             ("vcpus", "4"),
             ("bootrom", "BHYVE_RELEASE"),
             ("bootdisk", "tank/vm/disk0"),
-            ("disk0", "tank/vm/disk1,nodelete,sectorsize=4096"),
-            ("diskif0", "nvme"),
+            ("disk10", "tank/vm/disk1,nodelete,sectorsize=4096"),
+            ("diskif10", "nvme"),
+            ("ppt3", "slot2"),
+            ("ppt0", "on"),
+            ("com2", "socket,/tmp/vm.ttyb"),
             ("cdrom0", "/images/a.iso"),
             ("vnc", "on"),
             ("resolvers", "192.0.2.53,198.51.100.53"),
@@ -170,7 +225,9 @@ mod tests {
         assert_eq!(nets[1].allowed_address, None);
         assert_eq!(nets[1].property("netif"), Some("e1000"));
         let devices: Vec<_> = zone.devices().map(|device| device.matches.as_str()).collect();
-        assert_eq!(devices, ["/dev/zvol/rdsk/tank/vm/disk0", "/dev/zvol/rdsk/tank/vm/disk1"]);
+        let volumes = ["/dev/zvol/rdsk/tank/vm/disk0", "/dev/zvol/rdsk/tank/vm/disk1"];
+        assert_eq!(devices[..2], volumes);
+        assert_eq!(devices[2..], ["/dev/ppt3", "/dev/ppt0"]);
         assert_eq!(zone.filesystems().next().map(|fs| fs.dir.as_str()), Some("/images/a.iso"));
         assert_eq!(zone.rctl_limit("zone.max-physical-memory"), Some(3072 << 20));
     }
@@ -180,9 +237,15 @@ mod tests {
         let payload = payload();
         let zone = zone(&payload, "/zones/web").expect("everything has a place");
         let vm = load(&xml::write(&zone)).expect("well formed");
-        for (name, value) in &payload {
+        let mut expected = payload.clone();
+        expected["pci_devices"] = json!([
+            {"path": "/devices/pci@0,0/x@1", "model": "passthru"},
+            {"path": "/dev/ppt3", "model": "passthru", "pci_slot": "0:9:2"},
+        ]);
+        for (name, value) in &expected {
             assert_eq!(vm.get(name), Some(value), "{name}");
         }
+        assert_eq!(vm.get("zone_attributes"), None);
         assert_eq!(vm.get("zonepath"), Some(&json!("/zones/web")));
     }
 

@@ -5,20 +5,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::{
-    BOOT_ORDERS, BOOTROMS, CONTROLS, DISK_MODELS, DISK_PARTS, KEPT, NIC_PARTS, Object, Unmappable,
-    VOLUMES, translated,
+    BOOTROMS, COM1, COM2, CONTROLS, Form, KEPT, Object, TMP, Unmappable, VNC_PASSWORD, boot_order,
+    translated,
 };
-use crate::model::{Attr, Device, Fs, IpType, Net, Property, Rctl, RctlValue, Zone, key};
+use crate::model::{Attr, Dataset, Fs, IpType, Rctl, RctlValue, Zone, key};
 
-type Result<T> = std::result::Result<T, Unmappable>;
-
-/// Most disks beside the boot disk, and most cdroms, that the brand takes.
-const DISKS_MAX: usize = 16;
-const CDROMS_MAX: usize = 8;
+pub(super) type Result<T> = std::result::Result<T, Unmappable>;
 
 /// The zone of a manifest that has been validated and given its defaults, with `disks`, `nics`, `pci_devices` and
 /// `filesystems` as in a VM object and the paths of disks filled in. A NIC's `link` is the datalink behind its `nic_tag`
-/// where they differ.
+/// where they differ, its `vnic` the name of its own datalink where it has one; a PCI device's `device` is the node of
+/// its `path`.
 ///
 /// # Errors
 /// The first property that has no place in a zone of OmniOS.
@@ -31,13 +28,16 @@ pub fn zone(vm: &Object, zonepath: &str) -> Result<Zone> {
     writer.zone.set_ip_type(IpType::Exclusive);
     let autoboot = vm.get("autoboot").and_then(Value::as_bool).unwrap_or_default();
     writer.zone.set(key::AUTOBOOT, if autoboot { "true" } else { "false" });
-    for (property, attr) in KEPT {
-        if let Some(value) = text(property).filter(|value| !value.is_empty()) {
+    for (property, attr, form) in KEPT {
+        let value = text(property).filter(|value| !value.is_empty());
+        if let Some(value) = value.filter(|value| form != Form::Flag || value == "true") {
             writer.attr(property, attr, &value)?;
         }
     }
-    if let Some(allowed) = text("fs_allowed").filter(|allowed| !allowed.is_empty()) {
-        writer.zone.set(key::FS_ALLOWED, &allowed);
+    for (property, name) in [("fs_allowed", key::FS_ALLOWED), ("limit_priv", key::LIMITPRIV)] {
+        if let Some(value) = text(property).filter(|value| !value.is_empty()) {
+            writer.zone.set(name, &value);
+        }
     }
     if let Some(alias) = text("alias") {
         writer.attr("alias", "alias", &STANDARD.encode(alias))?;
@@ -48,8 +48,11 @@ pub fn zone(vm: &Object, zonepath: &str) -> Result<Zone> {
             writer.zone.add(Rctl { name: control.to_owned(), values });
         }
     }
-    if matches!(brand.as_str(), "bhyve" | "kvm") {
+    let is_hvm = matches!(brand.as_str(), "bhyve" | "kvm");
+    if is_hvm {
         writer.machine(vm)?;
+    } else {
+        writer.tmpfs(vm)?;
     }
     for (index, filesystem) in objects(vm, "filesystems") {
         writer.filesystem(index, filesystem)?;
@@ -58,15 +61,30 @@ pub fn zone(vm: &Object, zonepath: &str) -> Result<Zone> {
     for (index, nic) in objects(vm, "nics") {
         writer.nic(index, nic, &uuid)?;
     }
+    if brand == "kvm" {
+        writer.kvm_nics(&objects(vm, "nics").map(|(_, nic)| nic).collect::<Vec<_>>())?;
+    }
+    for dataset in vm.get("datasets").and_then(Value::as_array).into_iter().flatten() {
+        writer.zone.add(Dataset { name: shown(dataset) });
+    }
     Ok(writer.zone)
 }
 
-struct Writer {
-    zone: Zone,
+pub(super) struct Writer {
+    pub(super) zone: Zone,
 }
 
 impl Writer {
-    fn attr(&mut self, property: &str, name: &str, value: &str) -> Result<()> {
+    pub(super) fn brand(&self) -> String {
+        self.zone.brand().unwrap_or_default().to_owned()
+    }
+
+    /// Whether the zone runs the system's own programs, so that the system sets up its network.
+    pub(super) fn is_native(&self) -> bool {
+        !matches!(self.brand().as_str(), "bhyve" | "kvm" | "lx")
+    }
+
+    pub(super) fn attr(&mut self, property: &str, name: &str, value: &str) -> Result<()> {
         if let Some(bad) = value.chars().find(|c| c.is_control() || *c == '"') {
             let why = format!("zonecfg cannot store the character {bad:?}");
             return Err(Unmappable { property: property.to_owned(), why });
@@ -82,6 +100,7 @@ impl Writer {
     /// What only virtual machines have.
     fn machine(&mut self, vm: &Object) -> Result<()> {
         let text = |name: &str| vm.get(name).map(shown);
+        let bhyve = self.brand() == "bhyve";
         if let Some(uuid) = text("uuid") {
             self.attr("uuid", "uuid", &uuid)?;
         }
@@ -95,22 +114,24 @@ impl Writer {
             self.attr("bootrom", "bootrom", translated(&BOOTROMS, &bootrom).unwrap_or(&bootrom))?;
         }
         if let Some(boot) = text("boot") {
-            let Some(order) = translated(&BOOT_ORDERS, &boot) else {
-                return refused("boot", "OmniOS knows order=cd and order=dc only");
+            let Some(order) = boot_order::attribute(&boot, bhyve) else {
+                return refused("boot", "OmniOS knows order= with the letters c, d and n only");
             };
-            self.attr("boot", "bootorder", order)?;
+            self.attr("boot", "bootorder", &order)?;
+        }
+        if bhyve {
+            if let Some(port) = text("com1").filter(|port| !port.is_empty() && port != COM1) {
+                self.attr("com1", "console", &port)?;
+            }
+            let port = text("com2").filter(|port| !port.is_empty());
+            self.attr("com2", "com2", port.as_deref().unwrap_or(COM2))?;
+        } else if let Some(cpu) = text("cpu_type") {
+            self.attr("cpu_type", "cpu", &cpu)?;
         }
         self.vnc(vm)?;
         self.disks(vm)?;
         for (index, device) in objects(vm, "pci_devices") {
-            let path = part(device, "path");
-            let Some(ppt) = path.strip_prefix("/dev/").filter(|name| name.starts_with("ppt"))
-            else {
-                let why = "OmniOS takes pass-through devices as /dev/pptN only";
-                return refused(&format!("pci_devices.{index}.path"), why);
-            };
-            self.attr("pci_devices", ppt, "on")?;
-            self.zone.add(Device { matches: path.clone(), properties: Vec::new() });
+            self.pci_device(index, device)?;
         }
         let key = vm.get("customer_metadata").and_then(|data| data.get("root_authorized_keys"));
         if let Some(first) = key.and_then(Value::as_str).and_then(|keys| keys.lines().next()) {
@@ -124,9 +145,16 @@ impl Writer {
         let port = vm.get("vnc_port").and_then(Value::as_i64);
         let password = vm.get("vnc_password").map(shown).filter(|password| !password.is_empty());
         if port == Some(-1) {
+            if let Some(password) = password {
+                // For when it is switched on again.
+                self.attr("vnc_password", VNC_PASSWORD, &password)?;
+            }
             return self.attr("vnc_port", "vnc", "off");
         }
         match password {
+            Some(_) if self.brand() == "kvm" => {
+                refused("vnc_password", "OmniOS's kvm brand cannot give one")
+            }
             Some(password) if password.contains([',', '=']) || password.starts_with('/') => {
                 refused(
                     "vnc_password",
@@ -139,126 +167,32 @@ impl Writer {
         }
     }
 
-    fn disks(&mut self, vm: &Object) -> Result<()> {
-        let (mut disks, mut cdroms, mut has_boot_disk) = (0, 0, false);
-        for (index, disk) in objects(vm, "disks") {
-            let property = |name: &str| format!("disks.{index}.{name}");
-            if disk.contains_key("pci_slot") {
-                return refused(&property("pci_slot"), "OmniOS gives out PCI slots itself");
+    /// `/tmp` of that size. An lx zone without one has its image's.
+    fn tmpfs(&mut self, vm: &Object) -> Result<()> {
+        match vm.get("tmpfs").and_then(Value::as_u64) {
+            Some(0) if self.brand() != "lx" => {
+                refused("tmpfs", "zones of OmniOS always have /tmp in memory")
             }
-            let model = part(disk, "model");
-            let interface = match model.as_str() {
-                "" => None,
-                model => match translated(&DISK_MODELS, model) {
-                    Some(interface) => Some(interface),
-                    None => return refused(&property("model"), "it is not virtio, ahci or nvme"),
-                },
-            };
-            let path = part(disk, "path");
-            if part(disk, "media") == "cdrom" {
-                if cdroms == CDROMS_MAX {
-                    return refused(&property("media"), "OmniOS takes eight cdroms");
-                }
-                let slot = format!("cdrom{cdroms}");
-                cdroms += 1;
-                self.attr(&property("path"), &slot, &path)?;
-                self.disk_parts(index, disk, &slot)?;
-                // The image has to be seen in the zone, under its own name.
+            None | Some(0) => Ok(()),
+            Some(mib) => {
                 self.zone.add(Fs {
-                    dir: path.clone(),
-                    special: path,
+                    dir: TMP.to_owned(),
+                    // zoneadm asks for something that exists.
+                    special: TMP.to_owned(),
                     raw: None,
-                    fs_type: "lofs".to_owned(),
-                    options: vec!["ro".to_owned(), "nodevices".to_owned()],
+                    fs_type: "tmpfs".to_owned(),
+                    options: vec![format!("size={mib}m")],
                 });
-                continue;
-            }
-            let is_boot = disk.get("boot") == Some(&Value::Bool(true));
-            if is_boot && has_boot_disk {
-                return refused(&property("boot"), "there is another boot disk");
-            }
-            let (slot, interface_slot) = if is_boot {
-                has_boot_disk = true;
-                ("bootdisk".to_owned(), "bootdiskif".to_owned())
-            } else if disks < DISKS_MAX {
-                disks += 1;
-                (format!("disk{}", disks - 1), format!("diskif{}", disks - 1))
-            } else {
-                return refused(&property("path"), "OmniOS takes 16 disks beside the boot disk");
-            };
-            let mut value = path.strip_prefix(VOLUMES).unwrap_or(&path).to_owned();
-            if disk.get("notrim") == Some(&Value::Bool(true)) {
-                value.push_str(",nodelete");
-            }
-            match part(disk, "guest_block_size").as_str() {
-                "" | "0" => {}
-                size => value.push_str(&format!(",sectorsize={size}")),
-            }
-            self.attr(&property("path"), &slot, &value)?;
-            if let Some(interface) = interface.filter(|interface| *interface != "virtio-blk") {
-                self.attr(&property("model"), &interface_slot, interface)?;
-            }
-            self.disk_parts(index, disk, &slot)?;
-            self.zone.add(Device { matches: path, properties: Vec::new() });
-        }
-        Ok(())
-    }
-
-    fn disk_parts(&mut self, index: usize, disk: &Object, slot: &str) -> Result<()> {
-        for (property, name) in DISK_PARTS {
-            if let Some(value) = disk.get(property) {
-                self.attr(
-                    &format!("disks.{index}.{property}"),
-                    &format!("{slot}-{name}"),
-                    &shown(value),
-                )?;
+                Ok(())
             }
         }
-        Ok(())
-    }
-
-    fn nic(&mut self, index: usize, nic: &Object, uuid: &str) -> Result<()> {
-        for (property, name) in NIC_PARTS {
-            if let Some(value) = nic.get(property) {
-                let of_nic = format!("nics.{index}.{property}");
-                self.attr(&of_nic, &format!("net{index}-{name}"), &shown(value))?;
-            }
-        }
-        let filled = |name: &str| Some(part(nic, name)).filter(|value| !value.is_empty());
-        let link = filled("link");
-        if link.is_some() {
-            self.attr(
-                &format!("nics.{index}.nic_tag"),
-                &format!("net{index}-nic-tag"),
-                &part(nic, "nic_tag"),
-            )?;
-        }
-        let allowed_address = nic
-            .get("ips")
-            .and_then(|ips| ips.get(0)?.as_str())
-            .filter(|ip| ip.contains('/'))
-            .map(str::to_owned);
-        let is_netif = |model: &String| model != "virtio" && self.zone.brand() == Some("bhyve");
-        self.zone.add(Net {
-            // Datalinks of all zones have to differ.
-            physical: format!("v{}n{index}", uuid.split('-').next().unwrap_or_default()),
-            global_nic: link.or_else(|| filled("nic_tag")),
-            mac_addr: filled("mac"),
-            vlan_id: filled("vlan_id").filter(|vlan| vlan != "0"),
-            // A router needs an address of the zone's own.
-            defrouter: filled("gateway").filter(|_| allowed_address.is_some()),
-            allowed_address,
-            address: None,
-            properties: filled("model")
-                .filter(is_netif)
-                .map(|value| Property { name: "netif".to_owned(), value })
-                .into_iter()
-                .collect(),
-        });
-        Ok(())
     }
 
     fn filesystem(&mut self, index: usize, filesystem: &Object) -> Result<()> {
+        // A directory shared by the hypervisor is no mount of the zone's own.
+        if part(filesystem, "type") == "virtfs" {
+            return Ok(());
+        }
         let options = filesystem.get("options").and_then(Value::as_array);
         let fs = Fs {
             dir: part(filesystem, "target"),
@@ -275,21 +209,24 @@ impl Writer {
     }
 }
 
-fn refused<T>(property: &str, why: &str) -> Result<T> {
+pub(super) fn refused<T>(property: &str, why: &str) -> Result<T> {
     Err(Unmappable { property: property.to_owned(), why: why.to_owned() })
 }
 
-fn objects<'a>(vm: &'a Object, name: &str) -> impl Iterator<Item = (usize, &'a Object)> {
+pub(super) fn objects<'a>(
+    vm: &'a Object,
+    name: &str,
+) -> impl Iterator<Item = (usize, &'a Object)> + Clone {
     let list = vm.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     list.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_object()?)))
 }
 
-fn part(object: &Object, name: &str) -> String {
+pub(super) fn part(object: &Object, name: &str) -> String {
     object.get(name).map(shown).unwrap_or_default()
 }
 
 /// A value as text, lists joined by commas.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(","),
