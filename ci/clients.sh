@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# clients.sh - Ansible's and Salt's own modules, unmodified, against the programs in a simulated global zone: create,
-# update, stop, start, delete and idempotent second runs. CLIENTS_CACHE: where the two are installed.
+# clients.sh - Ansible's and Salt's own modules and the vmadm package of npm, unmodified, against the programs in a
+# simulated global zone: create, update, stop, start, delete and idempotent second runs. CLIENTS_CACHE: where they are
+# installed.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,6 +16,19 @@ if [[ ! -f $CACHE/ready || $(<"$CACHE/ready") != "$WANT" ]]; then
   echo "$WANT" >"$CACHE/ready"
 fi
 
+
+# The npm package, where this machine has node; without it that part is left out.
+NPM_WANT=vmadm@1.3.0
+NODE_PACKAGE=''
+if command -v node >/dev/null && command -v npm >/dev/null; then
+  if [[ ! -f $CACHE/npm-ready || $(<"$CACHE/npm-ready") != "$NPM_WANT" ]]; then
+    if npm install --silent --no-fund --no-audit --prefix "$CACHE/npm" "$NPM_WANT" >/dev/null; then
+      echo "$NPM_WANT" >"$CACHE/npm-ready"
+    fi
+  fi
+  if [[ -f $CACHE/npm-ready ]]; then NODE_PACKAGE=$CACHE/npm/node_modules/vmadm; fi
+fi
+
 cargo build --quiet --workspace --bins
 WORK=$(mktemp -d)
 SERVER=''
@@ -24,7 +38,7 @@ finish() {
 }
 trap finish EXIT
 GZSIM=$PWD/target/debug/gzsim
-for root in gz gz-salt; do
+for root in gz gz-salt gz-node; do
   "$GZSIM" init "$WORK/$root"
   # Nothing but this machine is there to be asked.
   "$GZSIM" run "$WORK/$root" -- imgadm sources -d https://images.smartos.org
@@ -47,3 +61,11 @@ export ANSIBLE_DEPRECATION_WARNINGS=False
 "$GZSIM" run "$WORK/gz" -- "$CACHE/bin/ansible-playbook" -i localhost, -c local \
   -e "ansible_python_interpreter=$CACHE/bin/python image_server=$URL" ci/clients/playbook.yml
 "$GZSIM" run "$WORK/gz-salt" -- "$CACHE/bin/python" ci/clients/salt_modules.py "$WORK/salt" "$URL"
+if [[ -z $NODE_PACKAGE ]]; then
+  echo "skipped: node-vmadm: no node, or its package cannot be had" >&2
+  exit 0
+fi
+IMAGE=6b1d5c8e-2f7e-4d4b-9a51-0c1f5f2f7a10
+"$GZSIM" run "$WORK/gz-node" -- imgadm sources -a "$URL"
+"$GZSIM" run "$WORK/gz-node" -- imgadm import "$IMAGE"
+"$GZSIM" run "$WORK/gz-node" -- node ci/clients/node_vmadm.js "$NODE_PACKAGE" "$IMAGE"

@@ -5,6 +5,7 @@ answer that is not as expected. Only the question "is this a SmartOS global zone
 kernel of the machine it runs on.
 """
 
+import copy
 import sys
 from collections import OrderedDict
 
@@ -41,7 +42,8 @@ def check(what, answer, wanted=True):
 
 def state(what, name, changes, **arguments):
     """Applies a state twice: it succeeds, changes something the first time only."""
-    answer = states[what](name=name, **arguments)
+    # Salt writes into what it is given.
+    answer = states[what](name=name, **copy.deepcopy(arguments))
     check(f"{what} {name}", answer, lambda a: a["result"] is True and bool(a["changes"]) == changes)
     if changes:
         state(what, name, False, **arguments)
@@ -78,6 +80,14 @@ got = modules["vmadm.get"]("salty", key="hostname")
 check("updated memory", got["max_physical_memory"], 512)
 check("updated tags", got["tags"], {"role": "db"})
 check("metadata", got["customer_metadata"], dict(vm["customer_metadata"]))
+vm["nics"]["02:08:20:99:00:01"] = OrderedDict(nic_tag="admin", ips=["10.99.0.9/24"], primary=True)
+vm["nics"]["02:08:20:99:00:02"] = OrderedDict(nic_tag="admin", ips=["dhcp"], vlan_id=7)
+state("smartos.vm_present", "salty", True, vmconfig=vm, config=config)
+got = modules["vmadm.get"]("salty", key="hostname")
+check("updated NICs", [(n["ip"], n.get("vlan_id")) for n in got["nics"]], [("10.99.0.9", None), ("dhcp", 7)])
+del vm["nics"]["02:08:20:99:00:02"]
+state("smartos.vm_present", "salty", True, vmconfig=vm, config=config)
+check("removed NIC", len(modules["vmadm.get"]("salty", key="hostname")["nics"]), 1)
 state("smartos.vm_stopped", "salty", True)
 state("smartos.vm_running", "salty", True)
 check("snapshot", modules["vmadm.create_snapshot"]("salty", "one", key="hostname"))
@@ -85,6 +95,20 @@ check("rollback", modules["vmadm.rollback_snapshot"]("salty", "one", key="hostna
 check("snapshot away", modules["vmadm.delete_snapshot"]("salty", "one", key="hostname"))
 check("zoneadm.list", modules["zoneadm.list"](), lambda a: list(uuids)[0] in a)
 check("zonecfg.info", modules["zonecfg.info"](list(uuids)[0]), lambda a: a["brand"] == "joyent")
+
+# A disk is known by the end of its path.
+disks = OrderedDict({"disk0": OrderedDict(boot=True, model="virtio", size=1024)})
+machine = OrderedDict(brand="bhyve", alias="salthvm", ram=512, vcpus=1, autoboot=False, disks=disks, nics=OrderedDict())
+state("smartos.vm_present", "salthvm", True, vmconfig=machine, config=config)
+disks["disk0"]["size"] = 2048
+disks["disk1"] = OrderedDict(model="virtio", size=512)
+state("smartos.vm_present", "salthvm", True, vmconfig=machine, config=config)
+sizes = lambda: [d["size"] for d in modules["vmadm.get"]("salthvm", key="hostname")["disks"]]
+check("grown and added disks", sizes(), [2048, 512])
+del disks["disk1"]
+state("smartos.vm_present", "salthvm", True, vmconfig=machine, config=config)
+check("removed disk", sizes(), [2048])
+state("smartos.vm_absent", "salthvm", True)
 
 zone = "saltzone"
 # Salt makes the directory above the zonepath on the machine it runs on.

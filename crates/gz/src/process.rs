@@ -8,12 +8,18 @@ use nix::unistd::Pid;
 
 use crate::tool::{Error, Result};
 
-/// Sends the signal of that name (`SIGHUP`) to a process.
+/// The name of no signal: sending it tells whether the process is there.
+const NONE: &str = "0";
+
+/// Sends the signal of that name (`SIGHUP`, or `0` for none) to a process.
 pub fn send(pid: i32, name: &str) -> Result<()> {
-    let signal = Signal::from_str(name).map_err(|_| Error::Unexpected {
-        what: format!("signal \"{name}\""),
-        why: "there is none of that name".to_owned(),
-    })?;
+    let signal = match name {
+        NONE => None,
+        _ => Some(Signal::from_str(name).map_err(|_| Error::Unexpected {
+            what: format!("signal \"{name}\""),
+            why: "there is none of that name".to_owned(),
+        })?),
+    };
     signal::kill(Pid::from_raw(pid), signal)
         .map_err(|errno| Error::io(format!("cannot signal process {pid}"), errno.into()))
 }
@@ -24,9 +30,13 @@ pub fn become_stdin(file: BorrowedFd<'_>) -> Result<()> {
         .map_err(|errno| Error::io("cannot read from the file", errno.into()))
 }
 
-/// The name of the signal of that number, or of a name with or without `SIG`; `None` where there is none.
+/// The name of the signal of that number, or of a name with or without `SIG`, as [`send`] takes it; `None` where there
+/// is none.
 pub fn signal_name(given: &str) -> Option<&'static str> {
     if let Ok(number) = given.parse::<i32>() {
+        if number == 0 {
+            return Some(NONE);
+        }
         return Signal::try_from(number).ok().map(Signal::as_str);
     }
     let full = if given.starts_with("SIG") { given.to_owned() } else { format!("SIG{given}") };
@@ -39,9 +49,12 @@ mod tests {
 
     #[test]
     fn signals_have_numbers_and_names() {
-        for (given, name) in
-            [("9", Some("SIGKILL")), ("HUP", Some("SIGHUP")), ("SIGTERM", Some("SIGTERM"))]
-        {
+        for (given, name) in [
+            ("0", Some("0")),
+            ("9", Some("SIGKILL")),
+            ("HUP", Some("SIGHUP")),
+            ("SIGTERM", Some("SIGTERM")),
+        ] {
             assert_eq!(signal_name(given), name);
         }
         assert_eq!(signal_name("foo"), None);

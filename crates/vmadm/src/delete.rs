@@ -4,12 +4,17 @@ use gz::Root;
 use gz::inventory::{Fields, Inventory};
 
 use crate::change;
-use crate::cli::options::Syntax;
+use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
 use crate::plan::{delete, omnios};
 
-pub const COMMAND: Command = Command { names: &["delete", "destroy"], syntax: Syntax::NONE, run };
+pub const COMMAND: Command = Command {
+    names: &["delete", "destroy"],
+    // Ansible's module asks for it. A VM that is up is halted in any case.
+    syntax: Syntax { types: &[("force", Kind::Flag)], shorts: &[("F", &["--force", "true"])] },
+    run,
+};
 
 fn run(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;

@@ -35,6 +35,8 @@ const FIELDS: [&str; 13] = [
 ];
 
 fn run_stop(mut call: Call) -> Outcome {
+    // `halt` is told of as `stop`.
+    STOP.names[0].clone_into(&mut call.command);
     let uuid = call.uuid()?;
     let force = call.options.flag("force") == Some(true);
     let root = &call.root;

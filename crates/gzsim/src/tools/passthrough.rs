@@ -3,11 +3,15 @@
 
 use std::env;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use anyhow::{Context as _, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::ctx::Ctx;
 
@@ -51,8 +55,25 @@ pub fn run(ctx: &Ctx, arguments: &[String], script: Option<&[u8]>) -> Result<i32
     {
         return Err(error.into());
     }
+    forward_signals(child.id())?;
     let status = child.wait()?;
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
+}
+
+/// Hands requests to end on to the program: whoever sends them knows this process only.
+fn forward_signals(child: u32) -> Result<()> {
+    let child = Pid::from_raw(i32::try_from(child).context("a process number")?);
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM] {
+        let (mut received, sender) = UnixStream::pair()?;
+        signal_hook::low_level::pipe::register(signal as i32, sender)?;
+        thread::spawn(move || {
+            while received.read_exact(&mut [0]).is_ok() {
+                // It may have ended in between.
+                let _ = kill(child, signal);
+            }
+        });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use manifest::js::parse_number;
+
 /// What kind of value an option has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -123,11 +125,9 @@ impl Options {
         if let Some(mut longer) = syntax.expand(&arg)
             && longer.first() != Some(&arg)
         {
+            // A single dash stands for nothing.
             while let Some(last) = longer.pop() {
                 left.push_front(last);
-            }
-            if let Some(first) = left.pop_front() {
-                self.read(syntax, first, left);
             }
             return;
         }
@@ -183,7 +183,7 @@ impl Options {
     pub fn number(&self, name: &str) -> Option<f64> {
         match self.value(name)? {
             Value::Flag(value) => Some(f64::from(u8::from(*value))),
-            Value::Text(text) => text.trim().parse().ok(),
+            Value::Text(text) => Some(parse_number(text)).filter(|number| !number.is_nan()),
         }
     }
 
@@ -253,6 +253,20 @@ mod tests {
         let unknown: Vec<(&str, String)> = options.unknown(&LIST).collect();
         assert_eq!(unknown, [("bogus", "x".to_owned()), ("9", "y".to_owned())]);
         assert_eq!(operands, ["z"]);
+    }
+
+    #[test]
+    fn a_single_dash_is_nothing_and_numbers_are_javascripts() {
+        let (options, operands) = parse(&["-", "a", "-p", "-", "b"]);
+        assert_eq!(options.flag("parsable"), Some(true));
+        assert_eq!(operands, ["a", "b"]);
+        const STOP: Syntax = Syntax { types: &[("timeout", Kind::Number)], shorts: &[] };
+        for (text, number) in
+            [("0x10", Some(16.0)), ("1e3", Some(1000.0)), ("", Some(0.0)), ("x", None)]
+        {
+            let (options, _) = Options::parse(&STOP, vec![format!("--timeout={text}")]);
+            assert_eq!(options.number("timeout"), number, "{text:?}");
+        }
     }
 
     #[test]

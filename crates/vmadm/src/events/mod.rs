@@ -47,7 +47,7 @@ fn run(mut call: Call) -> Outcome {
     };
     interrupt::handle()?;
     let (mut watch, changes) = Watch::start(&call.root, uuid.as_deref())?;
-    warn_of(&changes);
+    warn_of(&changes, form);
     if let Some(uuid) = &uuid
         && watch.vms().next().is_none()
     {
@@ -66,14 +66,14 @@ fn run(mut call: Call) -> Outcome {
             Err(error) => {
                 let error = error.to_string();
                 if error != said {
-                    tell(&error);
+                    warn(&error, form);
                     said = error;
                 }
                 continue;
             }
         };
         said.clear();
-        warn_of(&changes);
+        warn_of(&changes, form);
         for change in changes {
             let text = lines(change, now(), form);
             if !text.is_empty() && !say(&mut out, &text)? {
@@ -85,11 +85,20 @@ fn run(mut call: Call) -> Outcome {
 }
 
 /// Says which VMs cannot be read.
-fn warn_of(changes: &[Change]) {
+fn warn_of(changes: &[Change], form: Form) {
     for change in changes {
         if let Change::Unreadable { uuid, why } = change {
-            tell(&format!("VM {uuid} cannot be read: {why}"));
+            warn(&format!("VM {uuid} cannot be read: {why}"), form);
         }
+    }
+}
+
+/// Programs that read JSON take whatever is on standard error for the end: node-vmadm aborts. They are told where they
+/// ask for it, with `-v`.
+fn warn(message: &str, form: Form) {
+    match form {
+        Form::Json => log::warn!("{message}"),
+        Form::Short | Form::Full => tell(message),
     }
 }
 
