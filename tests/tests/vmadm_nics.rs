@@ -1,9 +1,10 @@
 //! NICs end to end: addresses that two commands want at once, link properties, VRRP, IPv6.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Child, Stdio};
 
-use e2e::Gz;
+use e2e::{Gz, Run};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -89,4 +90,165 @@ fn of_two_updates_that_want_one_address_one_gets_it() {
         assert_eq!(updated, 1, "round {round}: {refused:?}");
         assert!(refused[0].contains(CONFLICT), "round {round}: {refused:?}");
     }
+}
+
+/// The link properties of the running zone's interface.
+fn link(gz: &Gz, uuid: &str, interface: &str) -> BTreeMap<String, String> {
+    let arguments = ["show-linkprop", "-c", "-o", "property,value", "-z", uuid, interface];
+    let text = gz.run("dladm", &arguments).ok().text();
+    let rows = text.lines().filter_map(|line| line.split_once(':'));
+    rows.map(|(name, value)| (name.to_owned(), value.replace('\\', ""))).collect()
+}
+
+fn value<'a>(properties: &'a BTreeMap<String, String>, name: &str) -> &'a str {
+    properties.get(name).map(String::as_str).unwrap_or_default()
+}
+
+fn limited() -> Value {
+    json!({
+        "mac": "02:08:20:00:00:51", "ips": ["10.88.88.51/24"], "maxbw": "100", "priority": "low",
+        "secondary_macs": "02:08:20:00:00:52,02:08:20:00:00:53", "allowed_dhcp_cids": ["0x01ab"],
+        "allow_mac_spoofing": true
+    })
+}
+
+fn has_limits(gz: &Gz, when: &str) {
+    let link = link(gz, UUID, "net0");
+    let of = |name| value(&link, name);
+    assert_eq!(of("maxbw"), "100", "{when}");
+    assert_eq!(of("priority"), "low", "{when}");
+    assert_eq!(of("secondary-macs"), "02:08:20:00:00:52,02:08:20:00:00:53", "{when}");
+    assert_eq!(of("protection"), "ip-nospoof,restricted,dhcp-nospoof", "{when}");
+    assert_eq!(of("allowed-dhcp-cids"), "0x01ab", "{when}");
+    assert_eq!(of("allowed-ips"), "10.88.88.51", "{when}");
+}
+
+#[test]
+fn link_properties_come_back_with_every_start() {
+    let gz = Gz::new();
+    let mut payload = vm(UUID, &limited());
+    payload["autoboot"] = true.into();
+    let _ = gz.create(&payload).ok();
+    has_limits(&gz, "create");
+    let nic = gz.vmadm(&["get", UUID]).ok().json()["nics"][0].clone();
+    assert_eq!(nic["maxbw"], 100);
+    assert_eq!(nic["priority"], "low");
+    assert_eq!(nic["secondary_macs"], json!(["02:08:20:00:00:52", "02:08:20:00:00:53"]));
+    let xml = gz.file(&format!("/etc/zones/{UUID}.xml"));
+    assert!(xml.contains("<net-attr name=\"maxbw\" value=\"100\"/>"), "{xml}");
+
+    let _ = gz.vmadm(&["stop", "-F", UUID]).ok();
+    let _ = gz.run("dladm", &["show-linkprop", "-z", UUID, "net0"]).failed();
+    let _ = gz.vmadm(&["start", UUID]).ok();
+    has_limits(&gz, "start");
+    for reboot in [&["reboot", UUID][..], &["reboot", "-F", UUID]] {
+        let _ = gz.vmadm(reboot).ok();
+        has_limits(&gz, &reboot.join(" "));
+    }
+}
+
+#[test]
+fn link_properties_of_virtual_machines_come_back_too() {
+    let gz = Gz::new();
+    let payload = json!({
+        "uuid": UUID, "brand": "bhyve", "alias": "b1", "ram": 512, "vcpus": 1, "bootrom": "uefi", "quota": 1,
+        "disks": [{"boot": true, "model": "virtio", "size": 64}],
+        "nics": [{"nic_tag": "admin", "ips": ["dhcp"], "model": "virtio", "maxbw": 10}]
+    });
+    let _ = gz.create(&payload).ok();
+    for reboot in [false, true] {
+        if reboot {
+            let _ = gz.vmadm(&["reboot", UUID]).ok();
+        }
+        let link = link(&gz, UUID, "net0");
+        assert_eq!(value(&link, "maxbw"), "10", "rebooted: {reboot}");
+        assert_eq!(value(&link, "allow-all-dhcp-cids"), "true", "rebooted: {reboot}");
+    }
+}
+
+fn update(gz: &Gz, nic: &Value) -> Run {
+    let update = json!({"update_nics": [nic]});
+    gz.run_with("vmadm", &["update", UUID], update.to_string().as_bytes())
+}
+
+#[test]
+fn updates_reach_the_running_zone_and_null_clears() {
+    let gz = Gz::new();
+    let mac = "02:08:20:00:00:51";
+    let mut payload = vm(UUID, &limited());
+    payload["autoboot"] = true.into();
+    let _ = gz.create(&payload).ok();
+    let changes = json!({
+        "mac": mac, "maxbw": 50, "priority": "medium", "secondary_macs": ["02:08:20:00:00:54"],
+        "allow_mac_spoofing": false, "allowed_ips": ["10.88.88.99"]
+    });
+    let _ = update(&gz, &changes).ok();
+    let changed = link(&gz, UUID, "net0");
+    assert_eq!(value(&changed, "maxbw"), "50");
+    assert_eq!(value(&changed, "priority"), "medium");
+    assert_eq!(value(&changed, "secondary-macs"), "02:08:20:00:00:54");
+    assert_eq!(value(&changed, "protection"), "ip-nospoof,mac-nospoof,dhcp-nospoof,restricted");
+    assert_eq!(value(&changed, "allowed-ips"), "10.88.88.51,10.88.88.99");
+
+    let clear = json!({
+        "mac": mac, "maxbw": null, "priority": null, "secondary_macs": [], "allowed_ips": [],
+        "allowed_dhcp_cids": [], "mtu": null
+    });
+    let _ = update(&gz, &clear).ok();
+    let cleared = link(&gz, UUID, "net0");
+    for name in ["maxbw", "priority", "secondary-macs", "allowed-dhcp-cids"] {
+        assert_eq!(value(&cleared, name), "", "{name}");
+    }
+    assert_eq!(value(&cleared, "allow-all-dhcp-cids"), "true");
+    let nic = gz.vmadm(&["get", UUID]).ok().json()["nics"][0].clone();
+    for name in ["maxbw", "priority", "secondary_macs", "allowed_ips", "allowed_dhcp_cids", "mtu"] {
+        assert_eq!(nic.get(name), None, "{name}");
+    }
+    assert_eq!(nic["ips"], json!(["10.88.88.51/24"]));
+    let _ = gz.vmadm(&["reboot", UUID]).ok();
+    assert_eq!(value(&link(&gz, UUID, "net0"), "maxbw"), "");
+}
+
+#[test]
+fn a_failed_update_leaves_the_link_as_it_was() {
+    let mut gz = Gz::new();
+    let mut payload = vm(UUID, &limited());
+    payload["autoboot"] = true.into();
+    let _ = gz.create(&payload).ok();
+    gz.set("GZSIM_FAULT", "dladm set-linkprop:2=exit 1 boom");
+    let run = update(&gz, &json!({"mac": "02:08:20:00:00:51", "maxbw": 50, "priority": "high"}));
+    gz.unset("GZSIM_FAULT");
+    assert!(run.failed().stderr.contains("boom"));
+    has_limits(&gz, "a failed update");
+    assert_eq!(gz.vmadm(&["get", UUID]).ok().json()["nics"][0]["maxbw"], 100);
+}
+
+#[test]
+fn bad_link_properties_are_refused_by_name() {
+    let gz = Gz::new();
+    let before = gz.snapshot();
+    for (name, value) in [
+        ("maxbw", json!(0)),
+        ("maxbw", json!("fast")),
+        ("priority", json!("urgent")),
+        ("secondary_macs", json!(["02:08:20"])),
+        ("allowed_dhcp_cids", json!(["client"])),
+    ] {
+        let run = gz.create(&vm(UUID, &json!({ name: value }))).failed();
+        assert_eq!(run.stderr, format!("Invalid value(s) for: nics.*.{name}\n"));
+        assert_eq!(gz.snapshot(), before, "{name}");
+    }
+}
+
+#[test]
+fn an_update_cannot_take_the_address_of_another_vm() {
+    let gz = Gz::new();
+    let mac = "02:08:20:00:00:51";
+    let _ = gz.create(&vm(UUID, &json!({"mac": mac, "ips": ["10.88.88.51/24"]}))).ok();
+    let _ = gz.create(&vm(OTHER, &json!({"ips": ["10.88.88.52/24"]}))).ok();
+    let before = gz.snapshot();
+    let run = update(&gz, &json!({"mac": mac, "ips": ["10.88.88.52/24"]})).failed();
+    assert!(run.stderr.contains(CONFLICT), "{}", run.stderr);
+    assert_eq!(gz.snapshot(), before);
+    let _ = update(&gz, &json!({"mac": mac, "ips": ["10.88.88.52/24"], "vlan_id": 7})).ok();
 }

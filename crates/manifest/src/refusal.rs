@@ -65,7 +65,7 @@ impl Refusal {
 }
 
 fn lines(misspelt: &[Dropped]) -> String {
-    misspelt.iter().map(|property| format!("\n{property}")).collect()
+    misspelt.iter().fold(String::new(), |lines, property| lines + "\n" + &property.to_string())
 }
 
 fn hint(brand: &Value, flavour: Flavour) -> String {

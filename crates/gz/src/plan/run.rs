@@ -168,21 +168,22 @@ impl Step {
                 files::replace(&root.path(to), text.as_bytes(), 0o644)
             }
             // The next boot sets it from the configuration anyway.
-            Self::SetRctl { zone, name, value } => {
+            Self::SetRctl { zone, name, value, .. } => {
                 ignored_unless(false, set_rctl(root, zone, name, *value))
             }
             Self::SetFirewall { uuid, enabled } => {
                 let verb = if *enabled { "start" } else { "stop" };
                 ignored_unless(false, done(root.tool("/usr/sbin/fwadm").args([verb, uuid])))
             }
-            Self::SetLinkProperty { zone, link, property, value } => {
+            Self::SetLinkProperty { zone, link, property, value, required, .. } => {
                 let tool = root.tool("/usr/sbin/dladm");
-                done(if value.is_empty() {
+                let result = done(if value.is_empty() {
                     tool.args(["reset-linkprop", "-t", "-z", zone, "-p", property, link])
                 } else {
                     let pair = format!("{property}={value}");
                     tool.args(["set-linkprop", "-t", "-z", zone, "-p", &pair, link])
-                })
+                });
+                ignored_unless(*required, result)
             }
         }
     }

@@ -153,16 +153,19 @@ impl fmt::Display for Step {
             }
             S::CopyTree { from, to } => write!(f, "copy {from} to {to}"),
             S::DumpProperties { dataset, to } => write!(f, "zfs get -r all {dataset} > {to}"),
-            S::SetRctl { zone, name, value: Some(value) } => {
+            S::SetRctl { zone, name, value: Some(value), .. } => {
                 write!(f, "prctl -n {name} -v {value} -t privileged -r -i zone {zone}")
             }
-            S::SetRctl { zone, name, value: None } => {
+            S::SetRctl { zone, name, value: None, .. } => {
                 write!(f, "prctl -n {name} -x -t privileged -i zone {zone}")
             }
             S::SetFirewall { uuid, enabled } => {
                 write!(f, "fwadm {} {uuid}", if *enabled { "start" } else { "stop" })
             }
-            S::SetLinkProperty { zone, link, property, value } => {
+            S::SetLinkProperty { zone, link, property, value, .. } if value.is_empty() => {
+                write!(f, "dladm reset-linkprop -t -z {zone} -p {property} {link}")
+            }
+            S::SetLinkProperty { zone, link, property, value, .. } => {
                 write!(f, "dladm set-linkprop -t -z {zone} -p {property}={value} {link}")
             }
         }

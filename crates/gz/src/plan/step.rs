@@ -142,10 +142,18 @@ pub enum Step {
     CopyTree { from: String, to: String },
     /// Writes every property of a dataset and those below it to a file.
     DumpProperties { dataset: String, to: String },
-    /// `prctl`: sets a resource control of a running zone, or removes it.
-    SetRctl { zone: String, name: String, value: Option<u64> },
+    /// `prctl`: sets a resource control of a running zone from `before` to `value`, or removes it.
+    SetRctl { zone: String, name: String, value: Option<u64>, before: Option<u64> },
     /// `fwadm start` or `stop`: the packet filter of a running zone.
     SetFirewall { uuid: String, enabled: bool },
-    /// Link properties of a zone's interface.
-    SetLinkProperty { zone: String, link: String, property: String, value: String },
+    /// `dladm`: sets a link property of a running zone's interface from `before` to `value`; empty is the default.
+    SetLinkProperty {
+        zone: String,
+        link: String,
+        property: String,
+        value: String,
+        before: String,
+        /// Whether it is an error that it cannot be set.
+        required: bool,
+    },
 }

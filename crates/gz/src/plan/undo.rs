@@ -76,6 +76,23 @@ impl Step {
             },
             Self::Boot { uuid } => vec![Self::Halt { uuid: uuid.clone() }],
             Self::WriteFile { path, .. } | Self::RemoveFile { path } => vec![file(root, path)?],
+            Self::SetRctl { zone, name, value, before } => vec![Self::SetRctl {
+                zone: zone.clone(),
+                name: name.clone(),
+                value: *before,
+                before: *value,
+            }],
+            Self::SetLinkProperty { zone, link, property, value, before, .. } => {
+                vec![Self::SetLinkProperty {
+                    zone: zone.clone(),
+                    link: link.clone(),
+                    property: property.clone(),
+                    value: before.clone(),
+                    before: value.clone(),
+                    // The zone, and with it the link, may be gone by then.
+                    required: false,
+                }]
+            }
             _ => Vec::new(),
         })
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zonecfg::Zone;
 
 use crate::ctx::Ctx;
+use crate::net::statechange;
 use crate::state;
 
 /// Name of the state file.
@@ -146,6 +147,7 @@ pub fn add_zone(ctx: &Ctx, config: &Zone) -> Result<()> {
                 .unwrap_or(link.mtu);
             link.over = over.map(|over| over.name.clone()).or_else(|| net.global_nic.clone());
             link.vlan = net.vlan_id.as_deref().and_then(|vlan| vlan.parse().ok()).unwrap_or(0);
+            link.properties = statechange::link_properties(net, config.brand().unwrap_or_default());
             network.links.push(link);
         }
         Ok(())

@@ -3,3 +3,4 @@
 pub mod dladm;
 pub mod links;
 pub mod nictagadm;
+mod statechange;

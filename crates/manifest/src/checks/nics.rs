@@ -152,6 +152,10 @@ fn check_changed(
 }
 
 fn check_ips(nic: &Object, after: &mut After, current: &Current) -> Result<(), Refusal> {
+    // An update names only what changes: the network is that of the NIC as it will be.
+    let known = after.nics.iter().find(|known| same_nic(known, nic));
+    let mut whole = known.cloned().unwrap_or_default();
+    whole.extend(nic.clone());
     let count = list_items(nic, "ips").len();
     if count > MAX_IPS {
         return Refusal::rule(format!(
@@ -165,7 +169,7 @@ fn check_ips(nic: &Object, after: &mut After, current: &Current) -> Result<(), R
         if current.ips.contains(&ip) || after.ips.iter().any(|(known, _)| *known == ip) {
             return Refusal::rule(format!("Cannot add multiple NICs with the same IP: {ip}"));
         }
-        after.ips.push((ip, nic.clone()));
+        after.ips.push((ip, whole.clone()));
     }
     Ok(())
 }

@@ -48,24 +48,29 @@ pub(super) fn coerce_booleans(payload: &mut Payload) {
     }
 }
 
-/// Makes the types of nested properties strict. Unset integers are taken out.
+/// Makes the types of nested properties strict. Unset integers are taken out, those of NICs that are updated become
+/// null.
 pub(super) fn coerce_elements(payload: &mut Payload) {
     for (own, add, update) in ARRAYS {
         for key in [own, add, update] {
             for element in payload.objects_mut(key) {
-                coerce_element(own, element);
+                // What an update unsets of a NIC is cleared, and not left as it is.
+                coerce_element(own, element, key == "update_nics");
             }
         }
     }
 }
 
-fn coerce_element(array: &str, element: &mut Object) {
+fn coerce_element(array: &str, element: &mut Object, keep_unset: bool) {
     element.retain(|name, value| {
         let Some(property) = properties::find(&format!("{array}.*.{name}")) else {
             return true;
         };
         match property.kind {
-            Some(Kind::Integer) if is_unset(value) => return false,
+            Some(Kind::Integer) if is_unset(value) => {
+                *value = Value::Null;
+                return keep_unset;
+            }
             Some(Kind::Integer) => *value = js::number(js::to_number(value)),
             Some(Kind::Boolean) => coerce_boolean(value),
             // The addresses of a NIC must be arrays; its checks say so.

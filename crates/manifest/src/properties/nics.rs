@@ -132,6 +132,17 @@ pub(super) const ROWS: &[Property] = &[
         .default_text("generated")
         .updatable()
         .element(ElementRule::MacAddress),
+    Property::new(
+        "nics.*.maxbw",
+        Integer,
+        "Most that the interface may send and receive, in Mbit/s.",
+    )
+    .not_on_omnios(OWN_VNIC)
+    .add_update(ANY)
+    .min(1)
+    .net_property("maxbw")
+    .encoding(Encoding::Number)
+    .updatable(),
     Property::new("nics.*.model", Text, "How the interface is presented to the guest.")
         .on_omnios()
         .add_update(HVM)
@@ -167,6 +178,28 @@ pub(super) const ROWS: &[Property] = &[
         .net_property("primary")
         .encoding(Encoding::Boolean)
         .updatable(),
+    Property::new(
+        "nics.*.priority",
+        Text,
+        "Priority of the interface's packets on the host: low, medium or high.",
+    )
+    .not_on_omnios(OWN_VNIC)
+    .add_update(ANY)
+    .element(ElementRule::LinkPriority)
+    .net_property("priority")
+    .default_text("high")
+    .updatable(),
+    Property::new(
+        "nics.*.secondary_macs",
+        List,
+        "Further MAC addresses that the VM may send from.",
+    )
+    .not_on_omnios(OWN_VNIC)
+    .add_update(ANY)
+    .element(ElementRule::MacAddress)
+    .net_property("secondary_macs")
+    .encoding(Encoding::CommaList)
+    .updatable(),
     Property::new("nics.*.vlan_id", Integer, "VLAN of the interface; 0 means untagged.")
         .on_omnios()
         .add_update(ANY)

@@ -187,6 +187,8 @@ pub enum ElementRule {
     /// `0x` and an even number of hexadecimal digits, 512 characters at most.
     DhcpClientId,
     IpAddress,
+    /// `low`, `medium` or `high`.
+    LinkPriority,
     MacAddress,
     /// A power of two, or two joined by a slash.
     SectorSize,

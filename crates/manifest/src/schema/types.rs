@@ -67,6 +67,7 @@ fn pattern(rule: ElementRule) -> Option<&'static str> {
         ElementRule::DhcpClientId => Some("^0x([0-9A-Fa-f]{2}){1,255}$"),
         ElementRule::MacAddress => Some("^([0-9A-Fa-f]{1,2}:){5}[0-9A-Fa-f]{1,2}$"),
         ElementRule::SectorSize => Some("^[0-9]+(/[0-9]+)?$"),
+        ElementRule::LinkPriority => Some("^(low|medium|high)$"),
         // Written in too many ways for a pattern that anybody could read.
         ElementRule::IpAddress => None,
     }

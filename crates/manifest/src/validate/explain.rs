@@ -149,6 +149,7 @@ fn element_name(rule: ElementRule) -> (&'static str, &'static str) {
             "identifiers of 0x and an even number of hexadecimal digits",
         ),
         ElementRule::IpAddress => ("an IP address", "IP addresses"),
+        ElementRule::LinkPriority => ("low, medium or high", "low, medium or high"),
         ElementRule::MacAddress => ("a MAC address", "MAC addresses"),
         ElementRule::SectorSize => (
             "a power of 2, or two with a slash between",

@@ -128,6 +128,7 @@ fn satisfies(rule: ElementRule, value: &Value) -> bool {
             ElementRule::AttributeName => is_attribute_name(text),
             ElementRule::DhcpClientId => is_dhcp_client_id(text),
             ElementRule::IpAddress => is_ip(text),
+            ElementRule::LinkPriority => matches!(text.as_str(), "low" | "medium" | "high"),
             ElementRule::MacAddress => is_mac(text),
             ElementRule::SectorSize => is_sector_size(text),
         },

@@ -8,6 +8,7 @@ pub mod delete;
 mod disks;
 mod docker;
 pub mod install;
+mod links;
 mod live;
 pub mod omnios;
 pub mod reboot;

@@ -6,7 +6,7 @@ use manifest::brand::Shutdown;
 use serde_json::Value;
 
 use super::start::{self, Extra};
-use super::{Object, flag, stop, text};
+use super::{Object, flag, links, stop, text};
 
 /// Seconds that a zone may take to come back.
 const LIMIT: u64 = 180;
@@ -28,6 +28,7 @@ pub fn plan(vm: &Object, brand: Brand) -> Result<Plan, String> {
             zone_id: vm.get("zoneid").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()),
             seconds: LIMIT,
         });
+        links::restore(&mut plan.steps, vm);
         return Ok(plan);
     }
     if text(vm, "state") == "running" {
@@ -47,5 +48,6 @@ pub fn reset(vm: &Object) -> Plan {
     let uuid = text(vm, "uuid");
     let mut plan = Plan::new("reboot", uuid, OnFailure::Keep);
     plan.steps.push(Step::Reset { uuid: uuid.to_owned() });
+    links::restore(&mut plan.steps, vm);
     plan
 }

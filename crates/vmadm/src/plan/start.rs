@@ -5,7 +5,7 @@ use manifest::{Brand, json};
 use serde_json::{Value, json};
 
 use super::create::change;
-use super::{ConfigFiles, Object, flag, startvm, text};
+use super::{ConfigFiles, Object, flag, links, startvm, text};
 
 /// Options of one start only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub(super) fn boot(
         guest_files(steps, vm, zonepath, extra)?;
     }
     steps.push(Step::Boot { uuid: uuid.to_owned() });
+    links::restore(steps, vm);
     if let NewVm::Awaited(deadline_ms) = new {
         steps.push(Step::AwaitProvisioned {
             uuid: uuid.to_owned(),

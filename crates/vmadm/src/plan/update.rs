@@ -9,7 +9,7 @@ use serde_json::Value;
 use zonecfg::mapping::smartos_write;
 
 use super::create::{change, protect};
-use super::{ConfigFiles, Object, as_text, disks, docker, flag, list, live, objects, text};
+use super::{ConfigFiles, Object, as_text, disks, docker, flag, links, list, live, objects, text};
 
 const MIB: u64 = 1 << 20;
 
@@ -160,7 +160,7 @@ pub fn plan_with(
         steps.push(change(uuid, &script));
     }
     live::restart_metadata(steps, vm, &payload, brand);
-    live::nic_properties(steps, vm, &payload, &facts.links);
+    links::update(steps, vm, &payload, &facts.links);
     let resizes = resize_disks(steps, vm, &payload, &room);
     docker_hosts(steps, vm, &new_files, zonepath)?;
     let spaces = after.is_some();

@@ -15,7 +15,9 @@ use serde_json::{Map, Value};
 
 pub use nics::{complete_nics, plain_mac, zonecfg_mac};
 pub use quote::Unmappable;
-pub use updates::{DISK_UPDATABLE, FILESYSTEM_UPDATABLE, NIC_UPDATABLE, PCI_DEVICE_UPDATABLE};
+pub use updates::{
+    DISK_UPDATABLE, FILESYSTEM_UPDATABLE, NIC_UPDATABLE, PCI_DEVICE_UPDATABLE, updated,
+};
 
 use attributes::Attributes;
 use quote::{quoted, text, token};

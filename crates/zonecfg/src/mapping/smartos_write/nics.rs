@@ -133,12 +133,12 @@ fn add(out: &mut String, nic: &Object, keep_primary: bool) -> Result<(), Unmappa
     if let Some(vlan) = nic.get("vlan_id").filter(|vlan| *vlan != "0") {
         let _ = writeln!(out, "set vlan-id={}", token("nics.*.vlan_id", &text(vlan))?);
     }
-    for name in ["allowed_ips", "allowed_dhcp_cids"] {
+    for name in ["allowed_ips", "allowed_dhcp_cids", "secondary_macs"] {
         if nic.get(name).is_some_and(|list| list.as_array().is_none_or(|list| !list.is_empty())) {
             property(out, &format!("nics.*.{name}"), name, &field(name))?;
         }
     }
-    const COPIED: [&str; 12] = [
+    const COPIED: [&str; 14] = [
         "network_uuid",
         "model",
         "dhcp_server",
@@ -151,6 +151,8 @@ fn add(out: &mut String, nic: &Object, keep_primary: bool) -> Result<(), Unmappa
         "vrrp_vrid",
         "vrrp_primary_ip",
         "mtu",
+        "maxbw",
+        "priority",
     ];
     for name in COPIED {
         if nic.contains_key(name) {

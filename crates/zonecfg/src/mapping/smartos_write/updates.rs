@@ -12,8 +12,8 @@ pub const DISK_UPDATABLE: &[&str] =
 pub const FILESYSTEM_UPDATABLE: &[&str] = &["options", "raw", "source", "target", "type"];
 /// PCI device properties that `update_pci_devices` changes.
 pub const PCI_DEVICE_UPDATABLE: &[&str] = &["pci_slot"];
-/// NIC properties that `update_nics` changes. The last two are missing in the original, which reports success and
-/// drops them.
+/// NIC properties that `update_nics` changes. `allowed_ips` and `allowed_dhcp_cids` are missing in the original, which
+/// reports success and drops them.
 pub const NIC_UPDATABLE: &[&str] = &[
     "allow_dhcp_spoofing",
     "allow_ip_spoofing",
@@ -38,6 +38,9 @@ pub const NIC_UPDATABLE: &[&str] = &[
     "vrrp_primary_ip",
     "allowed_ips",
     "allowed_dhcp_cids",
+    "maxbw",
+    "priority",
+    "secondary_macs",
 ];
 
 /// The resources of one kind to add and the keys of those to remove first.
@@ -59,13 +62,7 @@ pub(super) fn changes(
     for update in objects(payload, &format!("update_{plural}")) {
         for old in objects(vm, plural).filter(|old| old.get(key) == update.get(key)) {
             remove.extend(old.get(key).map(super::text));
-            let mut new = old.clone();
-            for &field in updatable {
-                if let Some(value) = update.get(field) {
-                    new.insert(field.to_owned(), value.clone());
-                }
-            }
-            add.push(new);
+            add.push(updated(old, update, updatable));
         }
     }
     if let Some(keys) = payload.get(&format!("remove_{plural}")).and_then(Value::as_array) {
@@ -74,6 +71,19 @@ pub(super) fn changes(
     add.extend(objects(payload, plural).cloned());
     add.extend(objects(payload, &format!("add_{plural}")).cloned());
     Changes { add, remove }
+}
+
+/// An element of a list property as it is after `update`: null takes a property away.
+pub fn updated(old: &Object, update: &Object, updatable: &[&str]) -> Object {
+    let mut new = old.clone();
+    for &field in updatable {
+        match update.get(field) {
+            Some(Value::Null) => drop(new.shift_remove(field)),
+            Some(value) => drop(new.insert(field.to_owned(), value.clone())),
+            None => {}
+        }
+    }
+    new
 }
 
 /// The objects of a list property; nothing where it is absent.
