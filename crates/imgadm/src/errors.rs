@@ -33,6 +33,18 @@ impl Error {
         &self.message
     }
 
+    /// What kind of failure it is in the words of the original's libraries, which `-E` and `-v` show: nearly all are
+    /// its own kind.
+    pub fn name(&self) -> &'static str {
+        match self.code() {
+            "Option" => "OptionError",
+            "UnknownCommand" => "UnknownCommandError",
+            "" if self.message.ends_with("is required") => "AssertionError",
+            "" => "Error",
+            _ => "WError",
+        }
+    }
+
     /// What the program exits with.
     pub fn exit_status(&self) -> u8 {
         self.exit_status
@@ -264,6 +276,72 @@ mod tests {
             "multiple (2) errors\n    error (DownloadError): a\n    error (DownloadError): b"
         );
         assert_eq!(two.code(), "MultiError");
+    }
+
+    /// Every kind of failure that SmartOS's imgadm has and this one too: code, exit status, message.
+    #[test]
+    fn codes_and_messages_are_the_known_ones() {
+        let u = "1a000001-0000-4000-8000-000000000001";
+        for (error, code, exit, message) in [
+            (Error::internal("m"), "InternalError", 1, "m".to_owned()),
+            (Error::no_sources(), "NoSources", 1, "imgadm has no configured sources".into()),
+            (Error::invalid_uuid("x"), "InvalidUUID", 1, "invalid uuid: \"x\"".into()),
+            (Error::invalid_manifest("w"), "InvalidManifest", 1, "manifest is invalid: w".into()),
+            (Error::image_not_found(u), "ImageNotFound", 1, format!("image \"{u}\" was not found")),
+            (
+                Error::active_image_not_found(u),
+                "ActiveImageNotFound",
+                1,
+                format!("an active image \"{u}\" was not found in image sources"),
+            ),
+            (
+                Error::image_not_installed("zones", u),
+                "ImageNotInstalled",
+                3,
+                format!("image \"{u}\" was not found on zpool \"zones\""),
+            ),
+            (
+                Error::origin_not_installed("zones", u),
+                "OriginNotInstalled",
+                3,
+                format!("origin image \"{u}\" was not found on zpool \"zones\""),
+            ),
+            (
+                Error::origin_not_found_in_source(u, "http://h"),
+                "OriginNotFoundInSource",
+                1,
+                format!("origin image \"{u}\" does not exist in image source \"http://h\""),
+            ),
+            (
+                Error::unexpected_number_of_snapshots(u, &["@a".into(), "@b".into()]),
+                "UnexpectedNumberOfSnapshots",
+                1,
+                format!("image \"{u}\" has an unexpected number of snapshots (2): @a, @b"),
+            ),
+            (
+                Error::unexpected_number_of_snapshots(u, &[]),
+                "UnexpectedNumberOfSnapshots",
+                1,
+                format!("image \"{u}\" has an unexpected number of snapshots (0)"),
+            ),
+            (Error::download("m"), "DownloadError", 1, "m".into()),
+            (Error::upload("m"), "UploadError", 1, "m".into()),
+            (Error::uncompression("m"), "UncompressionError", 1, "m".into()),
+            (Error::not_supported("m"), "NotSupported", 1, "m".into()),
+            (Error::file_system("m"), "FileSystem", 1, "m".into()),
+            (Error::timeout("m"), "Timeout", 1, "m".into()),
+            (Error::config("m"), "ConfigError", 1, "m".into()),
+            (Error::usage("m"), "Usage", 1, "m".into()),
+        ] {
+            assert_eq!((error.code(), error.exit_status()), (code, exit));
+            assert_eq!(error.message(), message);
+            assert_eq!(error.name(), "WError");
+        }
+        let option = Error::option("unknown option: \"-x\"");
+        assert_eq!((option.code(), option.name()), ("Option", "OptionError"));
+        let command = Error::unknown_command("x");
+        assert_eq!((command.code(), command.name()), ("UnknownCommand", "UnknownCommandError"));
+        assert_eq!(Error::new("", "-m <manifest> (string) is required").name(), "AssertionError");
     }
 
     #[test]

@@ -64,7 +64,9 @@ pub fn install(
 /// (OCI image layer specification, "Whiteouts"), and memory does not grow with it.
 pub fn unpack_file(file: &Path, top: &Path, check: Check<'_>) -> Result<()> {
     let failed = |e: std::io::Error| {
-        Error::uncompression(format!("cannot unpack layer {}: {e}", file.display()))
+        // What is no archive may be quoted in the message.
+        let why: String = e.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
+        Error::uncompression(format!("cannot unpack layer {}: {why}", file.display()))
     };
     let mut head = [0; 8];
     let count = File::open(file).and_then(|mut f| f.read(&mut head)).map_err(failed)?;

@@ -179,8 +179,8 @@ fn without_fraction(at: &str) -> String {
     }
 }
 
-/// The images that pass every filter. With a filter their manifests also carry the computed fields, as `-j` shows
-/// them then (observed).
+/// The images that pass every filter. With a filter their manifests also carry the computed fields in `-j`: the
+/// original computes them in the manifest itself (its `rowFromImageInfo`; in its source, not observed).
 pub fn filter(images: Vec<ImageInfo>, filters: &[Filter]) -> Vec<ImageInfo> {
     if filters.is_empty() {
         return images;

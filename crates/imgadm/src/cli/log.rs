@@ -38,6 +38,11 @@ fn is_ours(target: &str) -> bool {
     })
 }
 
+/// Whether so much is logged that failures are shown with their kind.
+pub fn is_detailed() -> bool {
+    log::max_level() >= LevelFilter::Debug
+}
+
 /// Starts logging at the level that `-v` or `IMGADM_LOG_LEVEL` asks for; warnings and worse otherwise.
 pub fn start(verbose: bool) {
     let asked = env::var("IMGADM_LOG_LEVEL").ok();
@@ -94,18 +99,14 @@ fn finish(line: &mut Value, message: &str) {
 /// A failure as the one line that `-E` asks for.
 pub fn structured_error(error: &Error) -> Value {
     let mut line = head(50);
-    // The errors of the command line itself have names of their own.
-    let name = match error.code() {
-        "UnknownCommand" => "UnknownCommandError",
-        "Option" => "OptionError",
-        _ => "WError",
-    };
     line["err"] = json!({
         "message": error.message(),
-        "name": name,
-        "stack": format!("{name}: {}", error.message()),
-        "code": error.code(),
+        "name": error.name(),
+        "stack": format!("{}: {}", error.name(), error.message()),
     });
+    if !error.code().is_empty() {
+        line["err"]["code"] = error.code().into();
+    }
     finish(&mut line, error.message());
     line
 }
@@ -121,6 +122,15 @@ mod tests {
         assert_eq!(line["err"]["message"], "imgadm has no configured sources");
         assert_eq!((line["level"].as_u64(), line["v"].as_u64()), (Some(50), Some(0)));
         assert!(line["time"].as_str().is_some_and(|time| time.ends_with('Z')));
+        assert_eq!(line["err"]["name"], "WError");
+        assert_eq!(line["err"]["stack"], "WError: imgadm has no configured sources");
+        let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+        let known = ["name", "req_id", "hostname", "pid", "level", "err", "msg", "time", "v"];
+        assert_eq!(keys, known);
+        // A failure without a code has none here either.
+        let line = structured_error(&Error::new("", "-m <manifest> (string) is required"));
+        let keys: Vec<&String> = line["err"].as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["message", "name", "stack"]);
     }
 
     #[test]

@@ -54,7 +54,8 @@ fn report(command: Option<&str>, error: &Error, structured: bool) -> ExitCode {
         let command = command.map(|name| format!(" {name}")).unwrap_or_default();
         let code =
             if error.code().is_empty() { String::new() } else { format!(" ({})", error.code()) };
-        eprintln!("imgadm{command}: error{code}: {}", error.message());
+        let kind = if log::is_detailed() { format!("{}: ", error.name()) } else { String::new() };
+        eprintln!("imgadm{command}: error{code}: {kind}{}", error.message());
     }
     ExitCode::from(error.exit_status())
 }

@@ -1,9 +1,13 @@
 //! `imgadm serve`: an image server (IMGAPI, version 2) over a directory.
 
 pub mod catalog;
+mod icon;
 mod publish;
+mod query;
 pub mod range;
 mod read;
+mod refusal;
+mod update;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,8 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
-use axum::http::{HeaderValue, StatusCode};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post, put};
@@ -21,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::catalog::Catalog;
+use self::refusal::Refusal;
 use crate::errors::{Error, Result};
 use crate::time;
 
@@ -38,6 +43,37 @@ impl Server {
     pub fn new(directory: &Path, token: Option<String>) -> Result<Self> {
         Ok(Self { catalog: Catalog::new(directory)?, token })
     }
+
+    /// Whether a request carries the server's token.
+    fn is_trusted(&self, headers: &HeaderMap) -> bool {
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = given.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
+        let token = self.token.as_deref();
+        token.is_some_and(|token| same(given.trim().as_bytes(), token.as_bytes()))
+    }
+}
+
+/// Compares without telling by its duration how much was right.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let differences = a.iter().zip(b).fold(0, |found, (a, b)| found | (a ^ b));
+    a.len() == b.len() && differences == 0
+}
+
+/// Lets through what carries the server's token.
+async fn require_token(
+    State(server): State<Arc<Server>>,
+    request: Request,
+    next: Next,
+) -> std::result::Result<Response, Refusal> {
+    if server.token.is_none() {
+        let message = "this server takes no images: it was started without a token";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "NotAuthorized", message));
+    }
+    if !server.is_trusted(request.headers()) {
+        let message = "this request needs the server's token";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", message));
+    }
+    Ok(next.run(request).await)
 }
 
 /// Serves until SIGINT or SIGTERM. `announce` is told the address once connections are taken there.
@@ -79,20 +115,33 @@ pub fn run(server: Server, listen: SocketAddr, announce: &dyn Fn(SocketAddr)) ->
 }
 
 fn router(server: Server) -> Router {
-    Router::new()
+    let server = Arc::new(server);
+    let reading = Router::new()
         .route("/ping", get(read::ping))
         .route("/channels", get(read::channels))
         .route("/images", get(read::list))
         .route("/images/{uuid}", get(read::manifest))
-        .route("/images/{uuid}", post(publish::action).delete(publish::delete))
         .route("/images/{uuid}/file", get(read::file))
+        .route("/images/{uuid}/icon", get(icon::get));
+    let publishing = Router::new()
+        .route("/images", post(publish::create))
+        .route("/images/{uuid}", post(publish::action).delete(publish::delete))
         .route("/images/{uuid}/file", put(publish::upload))
-        .fallback(|| async {
-            read::refuse(StatusCode::NOT_FOUND, "ResourceNotFound", "there is nothing here")
+        .route("/images/{uuid}/icon", put(icon::put).delete(icon::delete))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&server), require_token));
+    reading
+        .merge(publishing)
+        .fallback(async |uri: Uri| {
+            let message = format!("{} does not exist", uri.path());
+            Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
+        })
+        .method_not_allowed_fallback(async |method: Method| {
+            let message = format!("{method} is not allowed");
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
         })
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(log_access))
-        .with_state(Arc::new(server))
+        .with_state(server)
 }
 
 /// One line a request on standard error, in the common log format with the time taken.
@@ -113,7 +162,7 @@ async fn log_access(request: Request, next: Next) -> Response {
         length.unwrap_or("-"),
         started.elapsed().as_millis()
     );
-    // A log that cannot be written stops nothing.
+    // A log that cannot be written stops nothing. A URI has no blanks or line ends in it that could forge a line.
     let _ = std::io::stderr().write_all(text.as_bytes());
     response
 }

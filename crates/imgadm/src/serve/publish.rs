@@ -1,6 +1,5 @@
 //! What only those who know the token may ask: to create, upload, activate and delete images.
 
-use std::collections::HashMap;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,14 +7,17 @@ use std::time::SystemTime;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::Server;
 use super::catalog::Entry;
-use super::read::{answer, not_found, refuse};
+use super::query::{self, Asked};
+use super::read::{Answer, Parameters, answer_manifest, find};
+use super::refusal::Refusal;
+use super::update;
 use crate::image_manifest;
 use crate::pipeline::checksum::{Algorithm, Hasher};
 use crate::pipeline::decode::Compression;
@@ -23,94 +25,107 @@ use crate::store::is_uuid;
 use crate::time;
 
 /// The largest manifest that is taken, in bytes.
-const MOST_MANIFEST: usize = 1 << 20;
+const MOST_MANIFEST: usize = 512 << 10;
+/// How many images a refusal names.
+const MOST_NAMED: usize = 5;
 
-type Asked = Query<HashMap<String, String>>;
-
-/// A refusal where the request does not carry the server's token.
-fn check_token(server: &Server, headers: &HeaderMap) -> Result<(), Box<Response>> {
-    let Some(token) = &server.token else {
-        let message = "this server takes no images: it was started without a token";
-        return Err(Box::new(refuse(StatusCode::FORBIDDEN, "NotAuthorized", message)));
-    };
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
-    if same(given.trim().as_bytes(), token.as_bytes()) {
-        return Ok(());
-    }
-    let message = "this request needs the server's token";
-    Err(Box::new(refuse(StatusCode::UNAUTHORIZED, "Unauthorized", message)))
-}
-
-/// Compares without telling by its duration how much was right.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let differences = a.iter().zip(b).fold(0, |found, (a, b)| found | (a ^ b));
-    a.len() == b.len() && differences == 0
-}
-
-fn failed(what: &FilePath, error: &std::io::Error) -> Response {
+fn failed(what: &FilePath, error: &std::io::Error) -> Refusal {
     log::error!("cannot write {}: {error}", what.display());
-    refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "the image cannot be stored")
+    Refusal::internal("the image cannot be stored")
 }
 
-fn invalid(message: &str) -> Response {
-    refuse(StatusCode::UNPROCESSABLE_ENTITY, "ValidationFailed", message)
+/// The JSON object that a request brings.
+async fn object(body: Body) -> Result<Value, Refusal> {
+    let bytes = axum::body::to_bytes(body, MOST_MANIFEST)
+        .await
+        .map_err(|_| Refusal::validation("the request is too long"))?;
+    let value = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&bytes) };
+    value
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(|| Refusal::validation("the request is no JSON object"))
+}
+
+/// Writes an image's manifest and answers with it.
+pub fn keep(path: &FilePath, manifest: &Value) -> Answer {
+    gz::files::replace(path, format!("{manifest:#}\n").as_bytes(), 0o644)
+        .map_err(|error| failed(path, &std::io::Error::other(error)))?;
+    Ok(answer_manifest(manifest))
+}
+
+/// POST /images: a new image under a UUID of its own.
+pub async fn create(
+    State(server): State<Arc<Server>>,
+    Query(asked): Parameters,
+    body: Body,
+) -> Answer {
+    let asked = Asked(asked);
+    if let Some(action) = asked.get("action") {
+        let message = format!("\"{action}\" is not a valid action");
+        return Err(Refusal::parameter("action", "Invalid", message));
+    }
+    let mut manifest = object(body).await?;
+    for field in ["uuid", "state"] {
+        if manifest.get(field).is_some() {
+            let message = format!("invalid image data: \"{field}\"");
+            return Err(Refusal::validation(message).about(field, "NotAllowed"));
+        }
+    }
+    let uuid = uuid::Uuid::new_v4().to_string();
+    manifest["uuid"] = uuid.as_str().into();
+    add(&server, &asked, &uuid, manifest)
 }
 
 /// POST /images/UUID?action=…
 pub async fn action(
     State(server): State<Arc<Server>>,
     Path(uuid): Path<String>,
-    Query(asked): Asked,
-    headers: HeaderMap,
+    Query(asked): Parameters,
     body: Body,
-) -> Response {
-    if let Err(refusal) = check_token(&server, &headers) {
-        return *refusal;
+) -> Answer {
+    let asked = Asked(asked);
+    let action = asked.get("action");
+    if action == Some("import") {
+        if !is_uuid(&uuid) {
+            return Err(
+                Refusal::validation("the image's uuid is not a UUID").about("uuid", "Invalid")
+            );
+        }
+        let manifest = object(body).await?;
+        if manifest.get("uuid").and_then(Value::as_str) != Some(uuid.as_str()) {
+            return Err(
+                Refusal::validation("the manifest is of another image").about("uuid", "Invalid")
+            );
+        }
+        return add(&server, &asked, &uuid, manifest);
     }
-    if !is_uuid(&uuid) {
-        return invalid("the image's uuid is not a UUID");
-    }
-    match asked.get("action").map(String::as_str) {
-        Some("import") => import(&server, &uuid, body).await,
-        Some("activate") => activate(&server, &uuid),
-        Some(state @ ("enable" | "disable")) => match server.catalog.get(&uuid) {
-            Some(entry) => set_state(&entry, if state == "enable" { "active" } else { "disabled" }),
-            None => not_found(&uuid),
-        },
-        _ => {
-            let message = "\"action\" has to be import, activate, enable or disable";
-            refuse(StatusCode::CONFLICT, "InvalidParameter", message)
+    let entry = find(&server, &uuid, &asked, false)?;
+    match action {
+        Some("activate") => activate(&entry),
+        Some("enable") => update::set_disabled(&entry, false),
+        Some("disable") => update::set_disabled(&entry, true),
+        Some("update") => update::update(&entry, &object(body).await?),
+        Some("channel-add") if server.catalog.channels().is_some() => {
+            update::add_channel(&server.catalog, &entry, &object(body).await?)
+        }
+        Some(other) => {
+            let message = format!("\"{other}\" is not a valid action");
+            Err(Refusal::parameter("action", "Invalid", message))
+        }
+        None => {
+            let message = "no image \"action\" was specified";
+            Err(Refusal::parameter("action", "MissingParameter", message))
         }
     }
 }
 
 /// Takes a manifest; the image has no file yet and is not active.
-async fn import(server: &Server, uuid: &str, body: Body) -> Response {
-    let Ok(bytes) = axum::body::to_bytes(body, MOST_MANIFEST).await else {
-        return invalid("the manifest is too long");
-    };
-    let Ok(mut manifest) = serde_json::from_slice::<Value>(&bytes) else {
-        return invalid("the manifest is not JSON");
-    };
-    if manifest.get("uuid").and_then(Value::as_str) != Some(uuid) {
-        return invalid("the manifest is of another image");
-    }
-    if let Err(error) = image_manifest::validate_minimal(&manifest) {
-        return invalid(error.message());
-    }
-    if server.catalog.get(uuid).is_some() {
-        let message = format!("image \"{uuid}\" already exists");
-        return refuse(StatusCode::CONFLICT, "ImageUuidAlreadyExists", &message);
-    }
-    if let Some(origin) = manifest.get("origin").and_then(Value::as_str)
-        && server.catalog.get(origin).is_none()
-    {
-        let message = format!("origin image \"{origin}\" is not on this server");
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "OriginDoesNotExist", &message);
-    }
+fn add(server: &Server, asked: &Asked, uuid: &str, mut manifest: Value) -> Answer {
+    let channel = query::channel(&server.catalog, asked, false)?;
     if let Some(fields) = manifest.as_object_mut() {
+        fields.entry("v").or_insert(image_manifest::VERSION.into());
         fields.shift_remove("files");
+        fields.shift_remove("channels");
         fields.insert("state".into(), "unactivated".into());
         fields.insert("disabled".into(), false.into());
         for (name, value) in
@@ -118,150 +133,204 @@ async fn import(server: &Server, uuid: &str, body: Body) -> Response {
         {
             fields.entry(name).or_insert(value);
         }
+        if let Some(channel) = channel {
+            fields.insert("channels".into(), json!([channel]));
+        }
+    }
+    image_manifest::validate_minimal(&manifest)
+        .map_err(|error| Refusal::validation(error.message()))?;
+    if server.catalog.get(uuid).is_some() {
+        let message = format!("image uuid \"{uuid}\" already exists");
+        return Err(Refusal::new(StatusCode::CONFLICT, "ImageUuidAlreadyExists", message));
+    }
+    if let Some(origin) = manifest.get("origin").and_then(Value::as_str) {
+        let Some(origin_entry) = server.catalog.get(origin) else {
+            let message = format!("origin image \"{origin}\" does not exist");
+            return Err(Refusal::unprocessable("OriginDoesNotExist", message));
+        };
+        if origin_entry.text("state") == "unactivated" {
+            let message = format!("origin image \"{origin}\" is not active");
+            return Err(Refusal::unprocessable("OriginIsNotActive", message));
+        }
     }
     let home = server.catalog.home(uuid);
-    match std::fs::create_dir_all(&home)
-        .and_then(|()| write_manifest(&home.join("index.json"), &manifest))
-    {
-        Ok(()) => answer(StatusCode::OK, &manifest),
-        Err(error) => failed(&home, &error),
+    std::fs::create_dir_all(&home).map_err(|error| failed(&home, &error))?;
+    keep(&home.join("index.json"), &manifest)
+}
+
+fn activate(entry: &Entry) -> Answer {
+    let uuid = &entry.uuid;
+    if entry.text("state") != "unactivated" {
+        let message = format!("image \"{uuid}\" is already activated");
+        return Err(Refusal::unprocessable("ImageAlreadyActivated", message));
     }
-}
-
-fn write_manifest(path: &FilePath, manifest: &Value) -> std::io::Result<()> {
-    gz::files::replace(path, format!("{manifest:#}\n").as_bytes(), 0o644)
-        .map_err(std::io::Error::other)
-}
-
-fn set_state(entry: &Entry, state: &str) -> Response {
-    let mut manifest = entry.manifest.clone();
-    manifest["state"] = state.into();
-    manifest["disabled"] = (state == "disabled").into();
-    match write_manifest(&entry.manifest_path, &manifest) {
-        Ok(()) => answer(StatusCode::OK, &manifest),
-        Err(error) => failed(&entry.manifest_path, &error),
-    }
-}
-
-fn activate(server: &Server, uuid: &str) -> Response {
-    let Some(entry) = server.catalog.get(uuid) else { return not_found(uuid) };
     if entry.file.is_none() || entry.manifest.get("files").is_none() {
-        let message = format!("image \"{uuid}\" has no file");
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "NoActivationNoFile", &message);
-    }
-    if entry.text("state") == "active" {
-        let message = format!("image \"{uuid}\" is already active");
-        return refuse(StatusCode::CONFLICT, "ImageAlreadyActivated", &message);
+        let message = format!("image \"{uuid}\" cannot be activated: it has no file");
+        return Err(Refusal::unprocessable("NoActivationNoFile", message));
     }
     let mut manifest = entry.manifest.clone();
     if manifest.get("published_at").is_none() {
         manifest["published_at"] = time::iso(SystemTime::now()).into();
     }
-    manifest["state"] = "active".into();
-    match write_manifest(&entry.manifest_path, &manifest) {
-        Ok(()) => answer(StatusCode::OK, &manifest),
-        Err(error) => failed(&entry.manifest_path, &error),
+    let disabled = manifest.get("disabled") == Some(&Value::Bool(true));
+    manifest["state"] = if disabled { "disabled" } else { "active" }.into();
+    keep(&entry.manifest_path, &manifest)
+}
+
+/// The directory of an image that was made here; the files of others stay as they are.
+pub fn own_home(server: &Server, entry: &Entry) -> Result<PathBuf, Refusal> {
+    let home = server.catalog.home(&entry.uuid);
+    if entry.manifest_path.parent() == Some(home.as_path()) {
+        return Ok(home);
     }
+    let message = "the image was not published here: its files stay";
+    Err(Refusal::new(StatusCode::CONFLICT, "NotAuthorized", message))
 }
 
 /// PUT /images/UUID/file: the image's file, checked against the checksum and length that the request gives.
 pub async fn upload(
     State(server): State<Arc<Server>>,
     Path(uuid): Path<String>,
-    Query(asked): Asked,
+    Query(asked): Parameters,
     headers: HeaderMap,
     body: Body,
-) -> Response {
-    if let Err(refusal) = check_token(&server, &headers) {
-        return *refusal;
-    }
-    let Some(entry) = server.catalog.get(&uuid) else { return not_found(&uuid) };
+) -> Answer {
+    let asked = Asked(asked);
+    let entry = find(&server, &uuid, &asked, false)?;
     if entry.text("state") != "unactivated" {
-        let message = format!("image \"{uuid}\" is active: its file stays");
-        return refuse(StatusCode::CONFLICT, "ImageAlreadyActivated", &message);
+        let message = format!("cannot modify files on activated image {uuid}");
+        return Err(Refusal::unprocessable("ImageFilesImmutable", message));
     }
-    let compression = asked.get("compression").and_then(|name| Compression::parse(name));
-    let Some(compression) = compression else {
-        return invalid("\"compression\" has to be none, bzip2, gzip, xz or zstd");
-    };
-    let home = server.catalog.home(&uuid);
-    let Some(directory) = entry.manifest_path.parent().filter(|parent| *parent == home) else {
-        return refuse(
-            StatusCode::CONFLICT,
-            "ImageAlreadyActivated",
-            "the image is not of this server's own making",
-        );
-    };
-    let partial = Partial(directory.join(format!(".file.{}", uuid::Uuid::new_v4())));
-    let (size, sha1) = match receive(body, &partial.0).await {
-        Ok(received) => received,
-        Err(error) => return failed(&partial.0, &error),
-    };
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|length: u64| length != size) {
-        return refuse(
-            StatusCode::CONFLICT,
-            "UploadError",
-            &format!("{size} bytes came, not as many as announced"),
-        );
+    let compression = compression(&asked)?;
+    let home = own_home(&server, &entry)?;
+    let received = receive(&home, &headers, asked.get("sha1"), u64::MAX, body).await?;
+    let mut file = json!({
+        "sha1": received.sha1, "size": received.size, "compression": compression.as_str()
+    });
+    if let Some(guid) = asked.get("dataset_guid") {
+        file["dataset_guid"] = guid.into();
     }
-    if let Some(wanted) = asked.get("sha1").filter(|wanted| **wanted != sha1) {
-        let message = format!("sha1 of the file is {sha1}, not {wanted}");
-        return refuse(StatusCode::CONFLICT, "UploadError", &message);
-    }
+    received.rename(&home.join("file"))?;
     let mut manifest = entry.manifest.clone();
-    manifest["files"] = json!([{"sha1": sha1, "size": size, "compression": compression.as_str()}]);
-    let stored = std::fs::rename(&partial.0, home.join("file"))
-        .and_then(|()| write_manifest(&entry.manifest_path, &manifest));
-    match stored {
-        Ok(()) => answer(StatusCode::OK, &manifest),
-        Err(error) => failed(&home, &error),
+    manifest["files"] = json!([file]);
+    keep(&entry.manifest_path, &manifest)
+}
+
+fn compression(asked: &Asked) -> Result<Compression, Refusal> {
+    let name = asked
+        .get("compression")
+        .ok_or_else(|| Refusal::parameter("compression", "Missing", "missing \"compression\""))?;
+    Compression::parse(name).ok_or_else(|| {
+        let known = Compression::ALL.map(Compression::as_str).join(", ");
+        let message = format!("invalid compression \"{name}\" (must be one of {known})");
+        Refusal::parameter("compression", "Invalid", message)
+    })
+}
+
+/// A file that came with a request; taken away unless it is given a name.
+pub struct Received {
+    partial: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    pub sha1: String,
+}
+
+impl Received {
+    /// Gives the file its name.
+    pub fn rename(&self, to: &FilePath) -> Result<(), Refusal> {
+        std::fs::rename(&self.partial, to).map_err(|error| failed(to, &error))
     }
 }
 
-/// A file that is taken away unless it was given its own name.
-struct Partial(PathBuf);
-
-impl Drop for Partial {
+impl Drop for Received {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        // It is gone where it was renamed.
+        let _ = std::fs::remove_file(&self.partial);
     }
 }
 
-/// Writes a request's body to a file; its size and SHA-1.
-async fn receive(body: Body, path: &FilePath) -> std::io::Result<(u64, String)> {
-    let mut file = tokio::fs::File::create(path).await?;
+/// Writes a request's body to a file in an image's directory; at most so many bytes, as many as announced, and of the
+/// checksum that is asked for.
+pub async fn receive(
+    home: &FilePath,
+    headers: &HeaderMap,
+    sha1: Option<&str>,
+    most: u64,
+    body: Body,
+) -> Result<Received, Refusal> {
+    let partial = home.join(format!(".file.{}", uuid::Uuid::new_v4()));
+    let mut received = Received { partial, size: 0, sha1: String::new() };
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    let too_large = || Refusal::upload(format!("the file is larger than {most} bytes"));
+    if announced.is_some_and(|length: u64| length > most) {
+        return Err(too_large());
+    }
+    write(body, most, &mut received).await.map_err(|error| failed(home, &error))?;
+    if received.size > most {
+        return Err(too_large());
+    }
+    if let Some(length) = announced.filter(|length| *length != received.size) {
+        let message = format!("{} bytes came, not the {length} announced", received.size);
+        return Err(Refusal::upload(message));
+    }
+    if let Some(wanted) = sha1.filter(|wanted| *wanted != received.sha1) {
+        let message = format!("sha1 expected to be {wanted}, but was {}", received.sha1);
+        return Err(Refusal::upload(message));
+    }
+    Ok(received)
+}
+
+async fn write(body: Body, most: u64, received: &mut Received) -> std::io::Result<()> {
+    let mut file = tokio::fs::File::create(&received.partial).await?;
     let mut hasher = Hasher::new(Some(Algorithm::Sha1));
-    let mut size = 0;
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(std::io::Error::other)?;
+        received.size += chunk.len() as u64;
+        if received.size > most {
+            return Ok(());
+        }
         hasher.update(&chunk);
-        size += chunk.len() as u64;
         file.write_all(&chunk).await?;
     }
     file.flush().await?;
     file.sync_all().await?;
-    Ok((size, hasher.hex()))
+    received.sha1 = hasher.hex();
+    Ok(())
 }
 
-/// DELETE /images/UUID: one that was published here.
+/// DELETE /images/UUID: one that was published here and that no other is made from. One that is in further channels
+/// only leaves that of the request.
 pub async fn delete(
     State(server): State<Arc<Server>>,
     Path(uuid): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(refusal) = check_token(&server, &headers) {
-        return *refusal;
+    Query(asked): Parameters,
+) -> Answer {
+    let asked = Asked(asked);
+    let entry = find(&server, &uuid, &asked, false)?;
+    let channel = query::channel(&server.catalog, &asked, false)?;
+    let of_channel =
+        server.catalog.list().into_iter().filter(|e| query::in_channel(e, channel.as_deref()));
+    let dependent: Vec<String> =
+        of_channel.filter(|e| e.text("origin") == uuid).map(|e| e.uuid.clone()).collect();
+    if !dependent.is_empty() {
+        let mut named = dependent.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", ");
+        if dependent.len() > MOST_NAMED {
+            named.push_str(&format!(", and {} more...", dependent.len() - MOST_NAMED));
+        }
+        let count = dependent.len();
+        let message =
+            format!("image \"{uuid}\" has {count} dependent incremental image(s): {named}");
+        return Err(Refusal::unprocessable("ImageHasDependentImages", message));
     }
-    let Some(entry) = server.catalog.get(&uuid) else { return not_found(&uuid) };
-    let home = server.catalog.home(&uuid);
-    if entry.manifest_path.parent() != Some(home.as_path()) {
-        let message = "the image was not published here: its files stay";
-        return refuse(StatusCode::CONFLICT, "NotAuthorized", message);
+    let home = own_home(&server, &entry)?;
+    let everywhere = asked.flag("force_all_channels")? == Some(true);
+    if let Some(channel) = channel.filter(|_| !everywhere)
+        && let Some(left) = update::without_channel(&entry, &channel)
+    {
+        keep(&entry.manifest_path, &left)?;
+    } else {
+        std::fs::remove_dir_all(&home).map_err(|error| failed(&home, &error))?;
     }
-    match std::fs::remove_dir_all(&home) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => failed(&home, &error),
-    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

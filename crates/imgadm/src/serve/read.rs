@@ -1,6 +1,5 @@
-//! What anybody may ask the server: whether it is there, lists, manifests, files, channels.
+//! What anybody may ask the server: whether it is there, lists, manifests, files, icons, channels.
 
-use std::collections::HashMap;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -14,26 +13,46 @@ use tokio_util::io::ReaderStream;
 
 use super::Server;
 use super::catalog::Entry;
+use super::query::{self, Asked};
 use super::range::{self, Part};
+use super::refusal::Refusal;
+use crate::pipeline::checksum::{Algorithm, Hasher};
+use crate::store::is_uuid;
 
 /// How much of a file is read at a time, in bytes.
 const CHUNK: usize = 256 << 10;
 
-type Parameters = Query<HashMap<String, String>>;
+pub type Parameters = Query<Vec<(String, String)>>;
+pub type Answer = Result<Response, Refusal>;
 
 /// An answer in JSON.
 pub fn answer(status: StatusCode, value: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }
 
-/// A refusal, in the form that clients of IMGAPI read.
-pub fn refuse(status: StatusCode, code: &str, message: &str) -> Response {
-    answer(status, &json!({"code": code, "message": message}))
+/// A manifest, with a name for this version of it.
+pub fn answer_manifest(manifest: &Value) -> Response {
+    let mut response = answer(StatusCode::OK, manifest);
+    if let Ok(etag) = HeaderValue::from_str(&manifest_etag(manifest)) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
 }
 
-pub fn not_found(uuid: &str) -> Response {
-    let message = format!("image \"{uuid}\" not found");
-    refuse(StatusCode::NOT_FOUND, "ResourceNotFound", &message)
+fn manifest_etag(manifest: &Value) -> String {
+    let mut hasher = Hasher::new(Some(Algorithm::Sha1));
+    hasher.update(manifest.to_string().as_bytes());
+    format!("\"{}\"", hasher.hex())
+}
+
+/// Whether a request says that it has this version already.
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let tags = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    tags.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*"))
+}
+
+fn not_modified(etag: String) -> Response {
+    (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response()
 }
 
 pub async fn ping() -> Response {
@@ -46,131 +65,110 @@ pub async fn ping() -> Response {
     answer(StatusCode::OK, &pong)
 }
 
-pub async fn channels(State(server): State<Arc<Server>>) -> Response {
-    match server.catalog.channels() {
-        Some(channels) => answer(StatusCode::OK, &channels),
-        None => refuse(StatusCode::NOT_FOUND, "ResourceNotFound", "this server has no channels"),
+/// GET /channels
+pub async fn channels(State(server): State<Arc<Server>>) -> Answer {
+    let channels = server.catalog.channels().ok_or_else(|| {
+        let message = "this server has no channels";
+        Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
+    })?;
+    Ok(answer(StatusCode::OK, &channels))
+}
+
+/// GET /images
+pub async fn list(
+    State(server): State<Arc<Server>>,
+    Query(asked): Parameters,
+    headers: HeaderMap,
+) -> Answer {
+    let asked = Asked(asked);
+    let trusted = server.is_trusted(&headers);
+    check_admin_fields(&asked, trusted)?;
+    let channel = query::channel(&server.catalog, &asked, true)?;
+    let images = query::select(server.catalog.list(), &asked, channel.as_deref(), trusted)?;
+    let manifests: Vec<&Value> = images.iter().map(|entry| &entry.manifest).collect();
+    Ok(answer(StatusCode::OK, &json!(manifests)))
+}
+
+/// There are no fields for administrators alone here; who asks for them has to be one all the same.
+fn check_admin_fields(asked: &Asked, trusted: bool) -> Result<(), Refusal> {
+    if asked.flag("inclAdminFields")? == Some(true) && !trusted {
+        let message = "\"inclAdminFields\" is for those with the server's token";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", message));
     }
+    Ok(())
 }
 
-pub async fn list(State(server): State<Arc<Server>>, Query(asked): Parameters) -> Response {
-    let limit = match asked.get("limit").map(|text| text.parse::<usize>()) {
-        None => usize::MAX,
-        Some(Ok(limit)) if limit > 0 => limit,
-        Some(_) => {
-            let message = "limit is not a positive integer";
-            return refuse(StatusCode::UNPROCESSABLE_ENTITY, "InvalidParameter", message);
-        }
-    };
-    let all = server.catalog.list();
-    let default = default_channel(server.catalog.channels().as_ref());
-    // A marker is the last image of the page before; it is sent again, so that clients see where they are.
-    let from = asked.get("marker").and_then(|marker| all.iter().position(|e| e.uuid == *marker));
-    let fitting: Vec<&Value> = all
-        .iter()
-        .skip(from.unwrap_or(0))
-        .filter(|entry| fits(entry, &asked) && in_channel(entry, &asked, default.as_deref()))
-        .take(limit)
-        .map(|entry| &entry.manifest)
-        .collect();
-    answer(StatusCode::OK, &json!(fitting))
-}
-
-/// Whether an image passes the filters of a request. Without `state`, active images are meant.
-fn fits(entry: &Entry, asked: &HashMap<String, String>) -> bool {
-    let state = asked.get("state").map_or("active", String::as_str);
-    if state != "all" && entry.text("state") != state {
-        return false;
+/// The image of a path, in the channel that the request is about; with `any`, all channels may be meant.
+pub fn find(server: &Server, uuid: &str, asked: &Asked, any: bool) -> Result<Arc<Entry>, Refusal> {
+    if !is_uuid(uuid) {
+        let message = format!("/images/{uuid} does not exist");
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message));
     }
-    asked.iter().all(|(key, wanted)| match key.as_str() {
-        "owner" | "name" | "version" | "os" | "type" | "public" | "uuid" | "origin" => {
-            let actual = entry.manifest.get(key).map(text_of).unwrap_or_default();
-            match wanted.strip_prefix('~') {
-                Some(part) => actual.contains(part),
-                None => actual == *wanted,
-            }
-        }
-        key => match key.strip_prefix("tag.") {
-            Some(tag) => {
-                let actual = entry.manifest.get("tags").and_then(|tags| tags.get(tag));
-                actual.is_some_and(|actual| text_of(actual) == *wanted)
-            }
-            // Paging, channels, and what other servers know.
-            None => true,
-        },
-    })
+    let channel = query::channel(&server.catalog, asked, any)?;
+    let found = server.catalog.get(uuid);
+    found
+        .filter(|entry| query::in_channel(entry, channel.as_deref()))
+        .ok_or_else(|| Refusal::no_image(uuid))
 }
 
-/// A value as a query names it.
-fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn default_channel(channels: Option<&Value>) -> Option<String> {
-    let channels = channels?.as_array()?;
-    let default = channels.iter().find(|c| c.get("default").and_then(Value::as_bool) == Some(true));
-    default?.get("name")?.as_str().map(str::to_owned)
-}
-
-/// Whether an image is in the channel of a request, or in the default one. Images without channels are in all.
-fn in_channel(entry: &Entry, asked: &HashMap<String, String>, default: Option<&str>) -> bool {
-    let Some(channels) = entry.manifest.get("channels").and_then(Value::as_array) else {
-        return true;
-    };
-    match asked.get("channel").map(String::as_str).or(default) {
-        None | Some("*") => true,
-        Some(channel) => channels.iter().any(|name| name.as_str() == Some(channel)),
-    }
-}
-
-fn find(server: &Server, uuid: &str, asked: &HashMap<String, String>) -> Option<Arc<Entry>> {
-    let default = default_channel(server.catalog.channels().as_ref());
-    server.catalog.get(uuid).filter(|entry| in_channel(entry, asked, default.as_deref()))
-}
-
+/// GET /images/UUID
 pub async fn manifest(
     State(server): State<Arc<Server>>,
     Path(uuid): Path<String>,
     Query(asked): Parameters,
-) -> Response {
-    match find(&server, &uuid, &asked) {
-        Some(entry) => answer(StatusCode::OK, &entry.manifest),
-        None => not_found(&uuid),
+    headers: HeaderMap,
+) -> Answer {
+    let asked = Asked(asked);
+    check_admin_fields(&asked, server.is_trusted(&headers))?;
+    let entry = find(&server, &uuid, &asked, true)?;
+    let etag = manifest_etag(&entry.manifest);
+    if is_known(&headers, &etag) {
+        return Ok(not_modified(etag));
     }
+    Ok(answer_manifest(&entry.manifest))
 }
 
+/// GET /images/UUID/file
 pub async fn file(
     State(server): State<Arc<Server>>,
     Path(uuid): Path<String>,
     Query(asked): Parameters,
     headers: HeaderMap,
-) -> Response {
-    let Some(entry) = find(&server, &uuid, &asked) else { return not_found(&uuid) };
-    let Some(path) = &entry.file else {
+) -> Answer {
+    let entry = find(&server, &uuid, &Asked(asked), true)?;
+    let path = entry.file.as_ref().ok_or_else(|| {
         let message = format!("image \"{uuid}\" has no file");
-        return refuse(StatusCode::NOT_FOUND, "ResourceNotFound", &message);
-    };
-    match send_file(path, &entry, &headers).await {
-        Ok(response) => response,
-        Err(error) => {
-            log::error!("cannot read {}: {error}", path.display());
-            let message = "the image's file cannot be read";
-            refuse(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
-        }
-    }
+        Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
+    })?;
+    let sum = entry.manifest.get("files").and_then(|files| files.get(0)?.get("sha1")?.as_str());
+    send(path, "application/octet-stream", sum, &headers).await
+}
+
+/// Sends a file, or the part of it that is asked for. `sum` is its checksum, where that is known.
+pub async fn send(
+    path: &FilePath,
+    kind: &'static str,
+    sum: Option<&str>,
+    headers: &HeaderMap,
+) -> Answer {
+    send_file(path, kind, sum, headers).await.map_err(|error| {
+        log::error!("cannot read {}: {error}", path.display());
+        Refusal::internal("the file cannot be read")
+    })
 }
 
 async fn send_file(
     path: &FilePath,
-    entry: &Entry,
+    kind: &'static str,
+    sum: Option<&str>,
     headers: &HeaderMap,
 ) -> std::io::Result<Response> {
     let mut file = tokio::fs::File::open(path).await?;
     let meta = file.metadata().await?;
-    let (length, etag) = (meta.len(), etag(entry, &meta));
+    let (length, etag) = (meta.len(), etag(sum, &meta));
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    if text(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|t| t.trim() == etag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    if is_known(headers, &etag) {
+        return Ok(not_modified(etag));
     }
     let unchanged = text(header::IF_RANGE).is_none_or(|tag| tag.trim() == etag);
     let part = range::parse(text(header::RANGE).filter(|_| unchanged), length);
@@ -182,7 +180,7 @@ async fn send_file(
     };
     set(header::ETAG, etag);
     set(header::ACCEPT_RANGES, "bytes".into());
-    set(header::CONTENT_TYPE, "application/octet-stream".into());
+    set(header::CONTENT_TYPE, kind.into());
     let (status, first, count) = match part {
         Part::Whole => (StatusCode::OK, 0, length),
         Part::Bytes(first, last) => {
@@ -201,9 +199,8 @@ async fn send_file(
     Ok((status, out, body).into_response())
 }
 
-/// A name for this version of a file: its checksum from the manifest, or when it was changed.
-fn etag(entry: &Entry, meta: &std::fs::Metadata) -> String {
-    let sum = entry.manifest.get("files").and_then(|files| files.get(0)?.get("sha1")?.as_str());
+/// A name for this version of a file: its checksum, or when it was changed.
+fn etag(sum: Option<&str>, meta: &std::fs::Metadata) -> String {
     let sum = sum.filter(|sum| sum.bytes().all(|b| b.is_ascii_hexdigit()));
     if let Some(sum) = sum {
         return format!("\"{sum}-{}\"", meta.len());

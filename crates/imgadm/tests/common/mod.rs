@@ -5,6 +5,7 @@
 
 pub mod image;
 pub mod proxy;
+pub mod serve;
 pub mod server;
 pub mod tls;
 pub mod tools;
