@@ -133,7 +133,7 @@ impl Attributes<'_> {
         let old = self.vm.get(property);
         if value.trim().is_empty() {
             if old.is_some() {
-                let _ = writeln!(out, "remove -F attr name={attribute};");
+                let _ = write!(out, "remove -F attr name={attribute};");
             }
             return Ok(());
         }

@@ -121,12 +121,7 @@ fn body(vm: &Object, payload: &Object, brand: &str) -> Result<String, Unmappable
     Attributes { vm, payload, brand }.write(&mut out)?;
     devices::disks(&mut out, vm, payload)?;
     if let Some(allowed) = payload.get("fs_allowed") {
-        match text(allowed).as_str() {
-            "" => out.push_str("clear fs-allowed\n"),
-            allowed => {
-                let _ = writeln!(out, "set fs-allowed={}", quoted("fs_allowed", allowed)?);
-            }
-        }
+        let _ = writeln!(out, "set fs-allowed={}", quoted("fs_allowed", &text(allowed))?);
     }
     devices::filesystems(&mut out, vm, payload)?;
     if let Some(datasets) = payload.get("datasets").and_then(Value::as_array) {
@@ -196,25 +191,21 @@ fn capped_memory(out: &mut String, vm: &Object, payload: &Object) -> Result<(), 
     Ok(())
 }
 
-/// `cpu_cap` is in percent of one CPU; zonecfg wants CPUs.
+/// `cpu_cap` is in percent of one CPU; zonecfg wants CPUs. It is sent what JavaScript's multiplication gives
+/// (`2.5500000000000003` for 255) and rounds to percents.
 fn capped_cpu(out: &mut String, vm: &Object, payload: &Object) -> Result<(), Unmappable> {
     let Some(value) = payload.get("cpu_cap") else { return Ok(()) };
     let exists = vm.contains_key("cpu_cap");
     match value.as_u64() {
         Some(cap) if cap > 0 => {
             let verb = if exists { "select" } else { "add" };
-            let _ = writeln!(out, "{verb} capped-cpu; set ncpus={}; end", hundredths(cap));
+            let cpus = cap as f64 * 0.01;
+            let _ = writeln!(out, "{verb} capped-cpu; set ncpus={cpus}; end");
         }
         _ if exists => out.push_str("remove capped-cpu\n"),
         _ => {}
     }
     Ok(())
-}
-
-/// `cap` / 100 without trailing zeros.
-fn hundredths(cap: u64) -> String {
-    let digits = format!("{}.{:02}", cap / 100, cap % 100);
-    digits.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn add_attr(out: &mut String, name: &str, value: &str) -> Result<(), Unmappable> {

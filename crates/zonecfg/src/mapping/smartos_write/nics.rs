@@ -11,13 +11,14 @@ use super::devices::property;
 use super::quote::{Unmappable, text, token};
 use super::updates::{NIC_UPDATABLE, changes, objects};
 
-/// A MAC address as zonecfg prints and expects it: no leading zeros (`2:8:20:aa:0:1`).
+/// A MAC address as zonecfg prints and expects it: no leading zeros (`2:8:20:aa:0:1`). Letters keep their case, by
+/// which zonecfg tells addresses apart.
 pub fn zonecfg_mac(mac: &str) -> String {
     let octets = mac.split(':').map(|octet| {
         let octet = octet.trim_start_matches('0');
         if octet.is_empty() { "0" } else { octet }
     });
-    octets.collect::<Vec<_>>().join(":").to_lowercase()
+    octets.collect::<Vec<_>>().join(":")
 }
 
 /// A MAC address as VM objects have it: two digits an octet, lower case.
@@ -77,8 +78,9 @@ pub(super) fn write(
         }
     }
     for address in &changes.remove {
-        let _ =
-            writeln!(out, "remove net mac-addr={}", token("remove_nics", &zonecfg_mac(address))?);
+        let known = objects(vm, "nics").map(mac).find(|known| known.eq_ignore_ascii_case(address));
+        let address = zonecfg_mac(known.as_ref().unwrap_or(address));
+        let _ = writeln!(out, "remove net mac-addr={}", token("remove_nics", &address)?);
     }
     for nic in &changes.add {
         add(out, nic, primary.is_none())?;
@@ -133,12 +135,14 @@ fn add(out: &mut String, nic: &Object, keep_primary: bool) -> Result<(), Unmappa
     if let Some(vlan) = nic.get("vlan_id").filter(|vlan| *vlan != "0") {
         let _ = writeln!(out, "set vlan-id={}", token("nics.*.vlan_id", &text(vlan))?);
     }
-    for name in ["allowed_ips", "allowed_dhcp_cids", "secondary_macs"] {
-        if nic.get(name).is_some_and(|list| list.as_array().is_none_or(|list| !list.is_empty())) {
-            property(out, &format!("nics.*.{name}"), name, &field(name))?;
-        }
-    }
-    const COPIED: [&str; 14] = [
+    let left_out = |name: &str| {
+        matches!(name, "allowed_dhcp_cids" | "secondary_macs")
+            && nic.get(name).and_then(Value::as_array).is_some_and(Vec::is_empty)
+    };
+    const COPIED: [&str; 17] = [
+        "allowed_ips",
+        "allowed_dhcp_cids",
+        "secondary_macs",
         "network_uuid",
         "model",
         "dhcp_server",
@@ -155,7 +159,8 @@ fn add(out: &mut String, nic: &Object, keep_primary: bool) -> Result<(), Unmappa
         "priority",
     ];
     for name in COPIED {
-        if nic.contains_key(name) {
+        // Other lists are stored even when they are empty, as the original does.
+        if nic.contains_key(name) && !left_out(name) {
             property(out, &format!("nics.*.{name}"), name, &field(name))?;
         }
     }

@@ -23,11 +23,12 @@ pub(super) fn quoted(property: &str, value: &str) -> Result<String, Unmappable> 
     Ok(format!("\"{value}\""))
 }
 
-/// `value` as it is where it is one word of the language, quoted elsewhere.
+/// `value` as it is where it is one word of the language, quoted elsewhere. Commas separate words only within lists,
+/// of which none is written here (paths of PCI devices have them).
 pub(super) fn token<'a>(property: &str, value: &'a str) -> Result<Cow<'a, str>, Unmappable> {
     check(property, value)?;
-    let word = !value.is_empty()
-        && !value.contains(|c: char| c.is_whitespace() || "\";=[](),".contains(c));
+    let word =
+        !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || "\";=[]()".contains(c));
     Ok(if word { Cow::Borrowed(value) } else { Cow::Owned(format!("\"{value}\"")) })
 }
 

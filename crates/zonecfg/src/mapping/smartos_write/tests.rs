@@ -145,11 +145,11 @@ fn updates_select_what_is_there_and_add_what_is_not() {
          select attr name=hostname; set value=\"n\"; end\n\
          add attr; set name=\"firewall-enabled\"; set type=string; set value=\"true\"; end\n\
          add attr; set name=\"resolvers\"; set type=string; set value=\"1.1.1.1\"; end\n\
-         remove -F attr name=alias;\n"
+         remove -F attr name=alias;"
     );
     assert_eq!(
         updated(vm, json!({"firewall_enabled": false, "fs_allowed": ["ufs", "pcfs"]})),
-        "remove -F attr name=firewall-enabled;\nset fs-allowed=\"ufs,pcfs\"\n"
+        "remove -F attr name=firewall-enabled;set fs-allowed=\"ufs,pcfs\"\n"
     );
 }
 
@@ -172,6 +172,43 @@ fn the_primary_nic_moves_when_it_goes() {
         "{changed}"
     );
     assert!(!changed.contains("primary"));
+}
+
+#[test]
+fn nic_updates_touch_whatever_they_name() {
+    let vm =
+        json!({"brand": "joyent", "nics": [{"mac": "02:08:20:00:00:0a", "interface": "net0"}]});
+    assert_eq!(
+        updated(
+            vm.clone(),
+            json!({"update_nics": [{"mac": "02:08:20:00:00:0a", "interface": "net4", "allowed_ips": [],
+                                    "allowed_dhcp_cids": []}]})
+        ),
+        "remove net mac-addr=2:8:20:0:0:a\nadd net\nset physical=net4\nset mac-addr=2:8:20:0:0:a\n\
+         add property (name=allowed_ips, value=\"\")\nend\n"
+    );
+    assert_eq!(
+        updated(vm, json!({"remove_nics": ["02:08:20:00:00:0A"]})),
+        "remove net mac-addr=2:8:20:0:0:a\n"
+    );
+}
+
+#[test]
+fn words_are_quoted_only_where_they_must() {
+    let path = "/devices/pci@0,0/pci8086,2@1:passthru";
+    let vm = json!({"brand": "bhyve"});
+    let script = updated(vm, json!({"add_pci_devices": [{"path": path, "pci_slot": "0:6:0"}]}));
+    assert!(script.contains(&format!("\nset match={path}\n")), "{script}");
+    let empty = updated(json!({"brand": "joyent"}), json!({"fs_allowed": []}));
+    assert_eq!(empty, "set fs-allowed=\"\"\n");
+}
+
+#[test]
+fn cpu_caps_are_multiplied_as_in_javascript() {
+    let cap = |cap: u64| updated(json!({"brand": "joyent"}), json!({"cpu_cap": cap}));
+    assert_eq!(cap(100), "add capped-cpu; set ncpus=1; end\n");
+    assert_eq!(cap(7), "add capped-cpu; set ncpus=0.07; end\n");
+    assert_eq!(cap(255), "add capped-cpu; set ncpus=2.5500000000000003; end\n");
 }
 
 #[test]
@@ -230,6 +267,6 @@ fn filesystems_made_by_us_come_later() {
 
 #[test]
 fn macs() {
-    assert_eq!(zonecfg_mac("02:08:20:AA:00:01"), "2:8:20:aa:0:1");
+    assert_eq!(zonecfg_mac("02:08:20:AA:00:0b"), "2:8:20:AA:0:b");
     assert_eq!(plain_mac("2:8:20:aa:0:1"), "02:08:20:aa:00:01");
 }

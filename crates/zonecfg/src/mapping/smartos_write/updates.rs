@@ -12,8 +12,7 @@ pub const DISK_UPDATABLE: &[&str] =
 pub const FILESYSTEM_UPDATABLE: &[&str] = &["options", "raw", "source", "target", "type"];
 /// PCI device properties that `update_pci_devices` changes.
 pub const PCI_DEVICE_UPDATABLE: &[&str] = &["pci_slot"];
-/// NIC properties that `update_nics` changes. `allowed_ips` and `allowed_dhcp_cids` are missing in the original, which
-/// reports success and drops them.
+/// NIC properties that `update_nics` changes: all that it may have.
 pub const NIC_UPDATABLE: &[&str] = &[
     "allow_dhcp_spoofing",
     "allow_ip_spoofing",
@@ -24,6 +23,7 @@ pub const NIC_UPDATABLE: &[&str] = &[
     "dhcp_server",
     "gateway",
     "gateways",
+    "interface",
     "ip",
     "ips",
     "mac",
