@@ -85,7 +85,7 @@ fn nesting(plan: &Plan, step: &str) -> usize {
     match step.split(' ').nth(3) {
         Some("install") if step.starts_with("zoneadm ") => 1,
         Some("boot") if step.starts_with("zoneadm ") => 1 + usize::from(plan.command == "create"),
-        _ => 0,
+        _ => usize::from(plan.command == "update"),
     }
 }
 
@@ -167,5 +167,28 @@ pub fn prefixed(failure: Failure, before: &str) -> Failure {
     match failure {
         Failure::Failed(message) => Failure::Failed(format!("{before}{message}")),
         Failure::Usage(message) => Failure::Usage(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gz::plan::OnFailure;
+
+    use super::*;
+
+    #[test]
+    fn failures_are_wrapped_as_often_as_observed() {
+        for (command, step, times) in [
+            ("create", "zonecfg -z a", 0),
+            ("create", "zfs create -V 8M zones/a/disk0", 0),
+            ("create", "zoneadm -z a install -q 10", 1),
+            ("create", "zoneadm -u a boot -X", 2),
+            ("start", "zoneadm -u a boot -X", 1),
+            ("update", "zonecfg -u a", 1),
+            ("update", "zfs set quota=1G zones/a", 1),
+        ] {
+            let plan = Plan::new(command, "a", OnFailure::Undo);
+            assert_eq!(nesting(&plan, step), times, "{command}: {step}");
+        }
     }
 }
