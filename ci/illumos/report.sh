@@ -1,8 +1,29 @@
 # shellcheck shell=bash
-# report FILE...: what linked files need; fails on an import that illumos does not export.
+# report FILE...: what linked files need; fails on an import that illumos does not export and on a missing DTrace probe.
 
 imports_of() { # FILE: "BINDING NAME" for each undefined dynamic symbol
   readelf --dyn-syms -W "$1" | awk '$7 == "UND" && $8 != "" { sub(/@.*/, "", $8); print $5, $8 }' | sort -u
+}
+
+# DTrace learns of probes from a section in which each has a record that holds its name.
+PROBES="tool__start tool__done step__start step__done stage__start stage__done"
+
+probes_of() { # FILE: the names of the probes in it
+  readelf -p set_dtrace_probes -W "$1" 2>/dev/null | grep -o -w -E "${PROBES// /|}" | sort -u
+}
+
+# The programs that run tools have probes around that; what else they have around what they do depends on it.
+check_probes() { # FILE
+  local wanted='' name
+  case ${1##*/} in
+    vmadm) wanted="tool__start tool__done step__start step__done" ;;
+    imgadm) wanted="tool__start tool__done stage__start stage__done" ;;
+    bhyve-ctl) wanted="tool__start tool__done" ;;
+  esac
+  for name in $wanted; do
+    probes_of "$1" | grep -q -x "$name" || { echo "  no DTrace probe $name"; return 1; }
+  done
+  [[ -z $wanted ]] || echo "  DTrace probes: $(probes_of "$1" | paste -sd' ')"
 }
 
 report() {
@@ -25,6 +46,7 @@ report() {
       }
       END { if (top) print "  newest interface: " who " (ILLUMOS_0." top ")"; exit bad }
     ' "$EXPORTS" - || bad=1
+    check_probes "$f" || bad=1
   done
   return $bad
 }

@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::interrupt;
-use crate::probes;
+use crate::probes::ToolRun;
 use crate::root::Root;
 
 /// The result of anything that runs tools or touches the system.
@@ -201,44 +201,52 @@ impl<'a> Tool<'a> {
             return Err(Error::Interrupted);
         }
         let command = self.display();
-        let started = Instant::now();
-        probes::tool_start(&command);
+        let mut probe = ToolRun::begin(&command);
         let mut child = self.start(Stdio::piped(), Stdio::piped())?;
         let collected = collect(&mut child, &self.stdin, self.limit, &command);
-        if collected.is_err() {
-            end(&mut child);
+        match &collected {
+            Ok(output) => probe.ended(output.status),
+            Err(_) => end(&mut child),
         }
-        let status = collected.as_ref().ok().and_then(|output| output.status.code()).unwrap_or(-1);
-        let took = started.elapsed();
-        probes::tool_done(&command, status, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        log::debug!("{command} took {:.3} ms", took.as_secs_f64() * 1e3);
+        log::debug!("{command} took {:.3} ms", probe.took().as_secs_f64() * 1e3);
         collected
     }
 
     /// Starts the tool with its standard input left open for the caller to write, and its standard output discarded.
     pub fn feed(self) -> Result<Running> {
         let command = self.display();
+        let probe = ToolRun::begin(&command);
         let mut child = self.start(Stdio::piped(), Stdio::null())?;
         let stderr = drain_in_background(child.stderr.take());
-        Ok(Running { command, stdin: child.stdin.take(), stdout: None, child, stderr, done: false })
+        Ok(Running {
+            command,
+            stdin: child.stdin.take(),
+            stdout: None,
+            child,
+            stderr,
+            probe,
+            done: false,
+        })
     }
 
     /// Starts the tool with no standard input and its standard output left for the caller to read.
     pub fn stream(self) -> Result<Running> {
         let command = self.display();
+        let probe = ToolRun::begin(&command);
         let mut child = self.start(Stdio::null(), Stdio::piped())?;
         let stderr = drain_in_background(child.stderr.take());
         let stdout = child.stdout.take();
-        Ok(Running { command, stdin: None, stdout, child, stderr, done: false })
+        Ok(Running { command, stdin: None, stdout, child, stderr, probe, done: false })
     }
 
     /// Runs to the end on this program's own standard input and output, whose bytes it does not see; fails as
     /// [`Tool::run`] does.
     pub fn pass_through(self) -> Result<()> {
         let command = self.display();
+        let probe = ToolRun::begin(&command);
         let mut child = self.start(Stdio::inherit(), Stdio::inherit())?;
         let stderr = drain_in_background(child.stderr.take());
-        Running { command, stdin: None, stdout: None, child, stderr, done: false }.finish()
+        Running { command, stdin: None, stdout: None, child, stderr, probe, done: false }.finish()
     }
 
     /// Replaces nothing and captures nothing: the tool gets this program's own terminal, as a console needs it.
@@ -276,6 +284,7 @@ pub struct Running {
     stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
     stderr: Option<std::thread::JoinHandle<Vec<u8>>>,
+    probe: ToolRun,
     done: bool,
 }
 
@@ -305,6 +314,7 @@ impl Running {
             }
         };
         self.done = true;
+        self.probe.ended(status);
         let stderr = self.stderr.take().and_then(|t| t.join().ok()).unwrap_or_default();
         if status.success() {
             return Ok(());

@@ -30,7 +30,6 @@ pub fn begin(root: &Root, uuid: &str) -> Result<Lock, Failure> {
 /// Takes the VM's lock; from here on interrupts are requests to stop in good order.
 pub fn take(root: &Root, uuid: &str) -> Result<Lock, Failure> {
     interrupt::handle()?;
-    gz::probes::register();
     Ok(lock::vm(root, uuid, PATIENCE)?)
 }
 

@@ -37,6 +37,7 @@ pub fn main() -> ExitCode {
         Err(error) => return report(None, &error, false),
     };
     log::start(global.has("verbose"));
+    gz::probes::register();
     let command = global.arguments.first().map(String::as_str);
     match run(&global) {
         Ok(code) => code,

@@ -12,7 +12,7 @@ pub mod spool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use gz::Root;
+use gz::{Root, probes};
 use serde_json::Value;
 
 use self::announce::Announcer;
@@ -205,13 +205,15 @@ impl<'a> Work<'a> {
         for place in (0..self.images.len()).rev() {
             let image = &self.images[place];
             if place >= self.spooled {
-                self.stream(place)?;
+                probes::stage("stream", &image.uuid, || self.stream(place))?;
             } else {
-                self.wait_for(place)?;
+                probes::stage("download", &image.uuid, || self.wait_for(place))?;
                 let file = self.spool.file(place).to_owned();
                 let mut watch = WatchOne { work: self, place };
                 let target = watch.work.target;
-                target.install_file(image, &file, &mut watch)?;
+                probes::stage("install", &image.uuid, || {
+                    target.install_file(image, &file, &mut watch)
+                })?;
                 let _ = std::fs::remove_file(&file);
             }
             done.push(image.uuid.clone());

@@ -103,6 +103,7 @@ pub fn looks_like_uuid(text: &str) -> bool {
 
 /// Runs vmadm with the arguments that follow the program's name.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    gz::probes::register();
     let mut arguments = arguments.map(|a| a.to_string_lossy().into_owned());
     match dispatch(arguments.next(), arguments.collect()) {
         Ok(message) => {
