@@ -3,37 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../manifest/tests/common/mod.rs"]
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use common::{Case, Run, base_vm, cases, facts};
 use gz::plan::{Plan, Step};
-use manifest::facts::{ImageFacts, NicTag};
 use manifest::ids::Ids;
-use manifest::{Action, Facts, Payload, VmObject, normalise};
+use manifest::{Action, Payload, normalise};
 use regex_lite::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use vmadm::plan::{create, update};
-
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    payload: Map<String, Value>,
-    run_create: Option<Run>,
-    run_update: Option<Run>,
-}
-
-#[derive(Deserialize)]
-struct Run {
-    checks_passed: bool,
-    #[serde(default)]
-    stderr: String,
-    #[serde(default)]
-    zonecfg: Vec<String>,
-    #[serde(default)]
-    zfs: Vec<String>,
-}
 
 /// Cases that go another way on purpose: see docs/COMPATIBILITY.md.
 const OTHERWISE: &[&str] = &[
@@ -44,15 +28,6 @@ const OTHERWISE: &[&str] = &[
     // The original removes a device that is not there, and then waits a minute for that to happen.
     "update-bhyve-remove_disks",
 ];
-
-fn data(name: &str) -> String {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifest/tests/data");
-    fs::read_to_string(directory.join(name)).unwrap()
-}
-
-fn cases() -> Vec<Case> {
-    data("validate.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 /// Identifiers that count, so that a plan is the same each time.
 struct Counting(u32);
@@ -69,51 +44,6 @@ impl Ids for Counting {
     }
 }
 
-fn image(uuid: &str, image_type: &str) -> ImageFacts {
-    ImageFacts {
-        uuid: uuid.to_owned(),
-        pool: "zones".to_owned(),
-        image_type: image_type.to_owned(),
-        ..ImageFacts::default()
-    }
-}
-
-/// The system that the cases ran on.
-fn facts() -> Facts {
-    let tag = |name: &str, kind: &str| NicTag { name: name.to_owned(), kind: kind.to_owned() };
-    Facts {
-        zpools: vec!["zones".to_owned()],
-        images: vec![
-            image("01b2c898-945f-11e1-a523-af1afbe22822", "zone-dataset"),
-            image("5917ca96-c888-11e5-8da0-e785a1ad1185", "lx-dataset"),
-            image("6a7c1b52-0d7a-11e9-8eb2-f2801f1b9fd1", "zone-dataset"),
-            image("1f538e99-dc58-40ce-b1e3-25a5226b3adc", "docker"),
-            ImageFacts {
-                image_size: Some(10240),
-                ..image("9dd7f770-59b3-11e0-b2d8-bf6b1d3d9f2a", "zvol")
-            },
-            ImageFacts {
-                image_size: Some(5120),
-                has_requirements: true,
-                bootrom: Some("uefi".to_owned()),
-                ..image("d42a37b1-3a3b-4a3f-9a2c-3b3c3e3f4a4b", "zvol")
-            },
-            ImageFacts {
-                image_size: Some(5120),
-                cloudinit_datasource: Some("nocloud".to_owned()),
-                ..image("aaaaaaaa-1111-4222-8333-bbbbbbbbbbbb", "zvol")
-            },
-        ],
-        nic_tags: Some(vec![
-            tag("admin", "normal"),
-            tag("external", "normal"),
-            tag("internal", "normal"),
-            tag("stub0", "etherstub"),
-        ]),
-        ..Facts::default()
-    }
-}
-
 fn plan_create(payload: Map<String, Value>) -> Result<Plan, String> {
     let mut payload = Payload::from(payload);
     let prepared =
@@ -124,7 +54,7 @@ fn plan_create(payload: Map<String, Value>) -> Result<Plan, String> {
 }
 
 fn plan_update(brand: &str, payload: Map<String, Value>) -> Result<Plan, String> {
-    let vm: VmObject = serde_json::from_str(&data(&format!("BASEVM-{brand}.json"))).unwrap();
+    let vm = base_vm(brand).unwrap();
     let mut payload = Payload::from(payload);
     let prepared = normalise::prepare_update(&mut payload, &vm, &facts(), &mut Counting(0))
         .map_err(|refusal| refusal.to_string())?;
@@ -243,7 +173,7 @@ fn check(outcomes: impl Iterator<Item = (String, Result<(), String>)>) {
 
 #[test]
 fn creates() {
-    check(cases().into_iter().filter_map(|case| {
+    check(cases().unwrap().into_iter().filter_map(|case| {
         let run = case.run_create.as_ref()?;
         Some((case.name.clone(), compare(&case, run, plan_create(case.payload.clone()))))
     }));
@@ -251,7 +181,7 @@ fn creates() {
 
 #[test]
 fn updates() {
-    check(cases().into_iter().filter_map(|case| {
+    check(cases().unwrap().into_iter().filter_map(|case| {
         let run = case.run_update.as_ref()?;
         let brand = ["joyent-minimal", "joyent", "builder", "lx", "kvm", "bhyve"]
             .into_iter()
