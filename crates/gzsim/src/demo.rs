@@ -5,46 +5,45 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha1::{Digest as _, Sha1};
+use signal_hook::consts::TERM_SIGNALS;
+use signal_hook::flag;
 
 use crate::ctx::Ctx;
+use crate::image::{Image, nothing};
 use crate::init::{self, Options, Platform};
 use crate::run;
 
-/// An image that the demo's server has: a real ZFS stream.
-struct Image {
-    uuid: &'static str,
-    name: &'static str,
-    kind: &'static str,
-    os: &'static str,
-    stream: &'static [u8],
-    more: fn() -> Value,
-}
-
-/// The images that `examples/joyent.json` and `examples/bhyve.json` name.
-const IMAGES: &[Image] = &[
-    Image {
-        uuid: "7b4ab0a5-3a4e-4a2c-9b1e-6a1f6a5d2c01",
-        name: "demo-zone",
-        kind: "zone-dataset",
-        os: "smartos",
-        stream: include_bytes!("../../../tests/data/zfs-streams/fs-full.zfs.gz"),
-        more: || json!({}),
-    },
-    Image {
-        uuid: "c1d3f0b2-58a7-4f0e-8f3b-0e5f1a9d4e02",
-        name: "demo-disk",
-        kind: "zvol",
-        os: "linux",
-        stream: include_bytes!("../../../tests/data/zfs-streams/vol-full.zfs.gz"),
-        more: || {
-            json!({"image_size": 8, "nic_driver": "virtio", "disk_driver": "virtio",
-                   "cpu_type": "host"})
+/// The images that `examples/joyent.json` and `examples/bhyve.json` name, each a real ZFS stream.
+const IMAGES: &[(Image, &[u8])] = &[
+    (
+        Image {
+            uuid: "7b4ab0a5-3a4e-4a2c-9b1e-6a1f6a5d2c01",
+            name: "demo-zone",
+            kind: "zone-dataset",
+            os: "smartos",
+            more: nothing,
         },
-    },
+        include_bytes!("../../../tests/data/zfs-streams/fs-full.zfs.gz"),
+    ),
+    (
+        Image {
+            uuid: "c1d3f0b2-58a7-4f0e-8f3b-0e5f1a9d4e02",
+            name: "demo-disk",
+            kind: "zvol",
+            os: "linux",
+            more: || {
+                json!({"image_size": 8, "nic_driver": "virtio", "disk_driver": "virtio",
+                       "cpu_type": "host"})
+            },
+        },
+        include_bytes!("../../../tests/data/zfs-streams/vol-full.zfs.gz"),
+    ),
 ];
 
 /// The payloads, below the directory of examples.
@@ -61,8 +60,20 @@ impl Drop for Server {
     }
 }
 
-/// Runs the demo with the payloads of the directory `examples`. Nothing is left of it.
+/// Runs the demo with the payloads of the directory `examples`. Nothing is left of it, also when it is interrupted.
 pub fn main(examples: &Path) -> Result<()> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in TERM_SIGNALS {
+        flag::register(*signal, Arc::clone(&interrupted))?;
+    }
+    let typed = |ctx: &Ctx, words: &[&str]| {
+        let said = typed(ctx, words);
+        // The command was interrupted too, by the same key.
+        if interrupted.load(Ordering::SeqCst) {
+            bail!("interrupted");
+        }
+        said
+    };
     let directory = tempfile::Builder::new().prefix("zonekit-demo-").tempdir()?;
     let root = directory.path().join("gz");
     let images = directory.path().join("images");
@@ -83,7 +94,7 @@ pub fn main(examples: &Path) -> Result<()> {
     typed(&ctx, &["imgadm", "sources", "-d", "https://images.smartos.org"])?;
     typed(&ctx, &["imgadm", "sources", "-a", &url])?;
     typed(&ctx, &["imgadm", "avail"])?;
-    for image in IMAGES {
+    for (image, _) in IMAGES {
         typed(&ctx, &["imgadm", "import", image.uuid])?;
     }
     typed(&ctx, &["imgadm", "list"])?;
@@ -151,28 +162,12 @@ fn serve(ctx: &Ctx, images: &Path) -> Result<(Server, String)> {
 /// Writes the manifests and files that the server serves.
 fn write_images(directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)?;
-    for image in IMAGES {
-        let digest = Sha1::digest(image.stream);
+    for (image, stream) in IMAGES {
+        let digest = Sha1::digest(stream);
         let sha1: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut manifest = json!({
-            "v": 2,
-            "uuid": image.uuid,
-            "owner": "00000000-0000-0000-0000-000000000000",
-            "name": image.name,
-            "version": "1.0.0",
-            "state": "active",
-            "disabled": false,
-            "public": true,
-            "published_at": "2026-01-01T00:00:00Z",
-            "type": image.kind,
-            "os": image.os,
-            "files": [{"sha1": sha1.concat(), "size": image.stream.len(), "compression": "gzip"}],
-        });
-        if let (Value::Object(all), Value::Object(more)) = (&mut manifest, (image.more)()) {
-            all.extend(more);
-        }
+        let manifest = image.manifest("2026-01-01T00:00:00Z", &sha1.concat(), stream.len());
         fs::write(directory.join(format!("{}.json", image.uuid)), manifest.to_string())?;
-        fs::write(directory.join(format!("{}.file", image.uuid)), image.stream)?;
+        fs::write(directory.join(format!("{}.file", image.uuid)), stream)?;
     }
     Ok(())
 }

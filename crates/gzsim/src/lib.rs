@@ -9,6 +9,7 @@ pub mod ctx;
 pub mod demo;
 pub mod fault;
 pub mod getopt;
+mod image;
 pub mod init;
 pub mod net;
 pub mod populate;
