@@ -9,7 +9,10 @@ CACHE=${CLIENTS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/zonekit-clients}
 # Community.general comes inside the ansible package; Salt 3006 is the long-supported line.
 WANT="ansible==12.* salt==3006.*"
 if [[ ! -f $CACHE/ready || $(<"$CACHE/ready") != "$WANT" ]]; then
-  command -v python3 >/dev/null || apt-get install -y -qq python3 python3-venv >/dev/null
+  if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
+  fi
   python3 -m venv --clear "$CACHE"
   # shellcheck disable=SC2086 # two requirements
   "$CACHE/bin/pip" install --quiet --disable-pip-version-check $WANT

@@ -14,12 +14,15 @@ cleanup() {
 trap cleanup EXIT
 
 # cloud-init is unpacked, not installed: installed, it would configure the machine that runs this.
-if ! (cd "$scratch" && apt-get download -qq cloud-init >/dev/null 2>&1 && dpkg -x cloud-init_*.deb cloud-init); then
+fetch() { (cd "$scratch" && apt-get download -qq cloud-init >/dev/null 2>&1 && dpkg -x cloud-init_*.deb cloud-init); }
+# Once more with fresh lists: a bare machine has none.
+if ! fetch && ! { apt-get update -qq && fetch; }; then
   echo "skipped: cloud-init.sh: the package cloud-init cannot be downloaded"
   exit 0
 fi
-apt-get install -y -qq --no-install-recommends python3-yaml python3-configobj python3-jinja2 python3-requests \
-  python3-jsonpatch python3-jsonschema python3-oauthlib python3-serial python3-netifaces >/dev/null
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-yaml python3-configobj \
+  python3-jinja2 python3-requests python3-jsonpatch python3-jsonschema python3-oauthlib python3-serial \
+  python3-netifaces >/dev/null
 
 "$bin/bhyve-ctl" metadata --socket "$scratch/metadata.sock" --file ci/cloud-init/vm.json &
 server=$!
