@@ -106,7 +106,8 @@ run() {
     local share=${ZFS_VM_SHARE:-$PWD} mem=${ZFS_VM_MEM:-2048} rc v
     share=$(readlink -f "$share")
     install -m 755 "$HERE/zfs-vm/init" "$ROOTFS/sbin/zfs-vm-init" # not from the cache: it may have changed since
-    mkdir -p "$ROOTFS$share"    # the guest's root is read-only: its mount point is made from outside
+    # the guest's root is read-only: its mount points are made from outside
+    mkdir -p "$ROOTFS$share" "$ROOTFS/rpool"
     W=$(mktemp -d /tmp/zfs-vm.XXXXXX); PIDS=()
     cleanup() { for p in "${PIDS[@]}"; do kill "$p" 2>/dev/null || :; done; wait 2>/dev/null || :; rm -rf "$W"; }
     trap cleanup EXIT; trap 'exit 130' INT TERM

@@ -1,21 +1,35 @@
 #!/bin/bash
-# Runs in the guest, from the workspace's directory: each test program of target/real-zfs.tests that has real parts.
+# [--all] [TEST...]: runs in the guest, from the workspace's directory, each test program of target/real-zfs/tests in order.
 set -u
 # The programs are started many times: from memory, not through the shared directory.
 export ZONEKIT_REAL_ZFS=/usr/sbin/zfs ZONEKIT_BIN_DIR=/tmp/programs TMPDIR=/tmp
-mkdir /tmp/programs
-for name in gzsim zonecfg vmadm imgadm bhyve-ctl; do
-  strip -o "/tmp/programs/$name" "target/debug/$name"
-done
-failed=0
-while read -r program; do
-  name=$(basename "$program" | sed 's/-[0-9a-f]*$//')
-  case $name in
-    same_answers | zfs_real | images_real) ;;
-    *) continue ;;
-  esac
-  if [[ $# -gt 0 && " $* " != *" $name "* ]]; then continue; fi
+# This machine is thrown away: its pools are the tests' to destroy.
+export ZONEKIT_WIPE_POOLS="zones rpool" ZONEKIT_E2E_SKIPPED=/tmp/skipped
+if [[ ${1-} == --all ]]; then
+  export ZONEKIT_E2E_ALL=1
+  shift
+fi
+cp -r target/real-zfs/programs /tmp/programs
+# For the tests of OmniOS.
+truncate -s 4G /tmp/rpool
+zpool create -m /rpool rpool /tmp/rpool
+zfs set atime=off zones
+failed='' left_out=''
+for program in target/real-zfs/tests/*; do
+  name=${program##*/}
+  name=${name#*-}
+  if [[ $# -gt 0 && " $* " != *" $name "* ]]; then
+    left_out+=" $name"
+    continue
+  fi
   echo "--- $name"
-  "$program" --test-threads=1 || failed=1
-done <target/real-zfs.tests
-exit $failed
+  begun=$SECONDS
+  "$program" --test-threads=1 || failed+=" $name"
+  echo "--- $name: $((SECONDS - begun)) s"
+done
+if [[ -s $ZONEKIT_E2E_SKIPPED ]]; then
+  echo "skipped, $(wc -l <"$ZONEKIT_E2E_SKIPPED") tests:"
+  sed 's/^/  /; s/\t/ needs /' "$ZONEKIT_E2E_SKIPPED"
+fi
+[[ -z $left_out ]] || echo "left out (--all runs them):$left_out"
+[[ -z $failed ]] || { echo "failed:$failed"; exit 1; }

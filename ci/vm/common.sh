@@ -45,7 +45,6 @@ remote() { # COMMAND...: runs it on the machine as root
 
 # Starts the image in QEMU, its disk left as it is: what the run writes goes to an overlay.
 bring_up() {
-  mkdir -p "$OUT"
   [[ -n $IMAGE ]] || return 0
   SSH_HOST=root@127.0.0.1
   prepare_image
@@ -53,7 +52,7 @@ bring_up() {
   mapfile -t arguments < <(accelerator; boot_arguments)
   say "booting $IMAGE"
   if [[ -n $DRY ]]; then
-    printf '+ %s\n' "qemu-system-x86_64 ${arguments[*]}"
+    printf '+ %s &\n' "qemu-system-x86_64 ${arguments[*]@Q}"
     return 0
   fi
   qemu-system-x86_64 "${arguments[@]}" &
@@ -80,12 +79,8 @@ build_package() {
 
 # The end-to-end tests, linked for illumos, one file each.
 build_tests() {
-  do_it ci/check-illumos.sh test --release -p e2e
-  TESTS=$OUT/tests.tar
-  if [[ -n $DRY ]]; then return 0; fi
-  local directory=target/illumos/x86_64-unknown-illumos/release/deps programs
-  mapfile -t programs < <(cd "$directory" && find . -maxdepth 1 -type f -perm -u+x -name '[a-z]*-*' ! -name '*.so')
-  tar -cf "$TESTS" -C "$directory" "${programs[@]}" -C "$PWD" tests/data tests/cases examples
+  do_it ci/test-programs.sh "$OUT/tests" ci/check-illumos.sh test --release -p e2e
+  do_it tar -cf "$OUT/tests.tar" -C "$OUT/tests" .
 }
 
 copy() { # FILE REMOTE
@@ -96,23 +91,43 @@ copy() { # FILE REMOTE
   fi
 }
 
-# Installs the package, runs every test program with the real root, and brings the logs back.
+# What runs on the machine: each test program in its turn. Tests that need what it has not are skipped, and counted.
+on_the_machine() {
+  cat <<'END'
+cd /var/tmp/zonekit-tests || exit
+PATH=/opt/zonekit/bin:$PATH ZONEKIT_BIN_DIR=/opt/zonekit/bin ZONEKIT_E2E_ROOT=/ ZONEKIT_E2E_SKIPPED=$PWD/skipped
+export PATH ZONEKIT_BIN_DIR ZONEKIT_E2E_ROOT ZONEKIT_E2E_SKIPPED
+failed=0
+for program in ./*-*; do
+  echo "--- $program"
+  timeout 1800 "$program" --test-threads=1 || failed=1
+done
+test ! -f skipped || { echo "skipped, $(wc -l <skipped) tests:"; cat skipped; }
+exit $failed
+END
+}
+
+# Installs the package, runs every test program with the real root, and brings the results back.
 test_there() {
   copy "$PACKAGE" /var/tmp/zonekit.tar.gz
-  copy "$TESTS" /var/tmp/zonekit-tests.tar
+  copy "$OUT/tests.tar" /var/tmp/zonekit-tests.tar
   remote 'cd / && gzip -dc /var/tmp/zonekit.tar.gz | tar xf -'
   remote 'mkdir -p /var/tmp/zonekit-tests && cd /var/tmp/zonekit-tests && tar xf ../zonekit-tests.tar'
   local code=0
-  remote 'cd /var/tmp/zonekit-tests && PATH=/opt/zonekit/bin:$PATH ZONEKIT_E2E_ROOT=/ && export PATH ZONEKIT_E2E_ROOT
-    failed=0; for t in ./*-*; do [ -x "$t" ] || continue; "$t" --test-threads=1 || failed=1; done; exit $failed' \
-    >"$OUT/results.log" 2>&1 || code=$?
-  if [[ -n $DRY ]]; then cat "$OUT/results.log"; else say "results in $OUT/results.log"; fi
+  if [[ -n $DRY ]]; then
+    remote "$(on_the_machine)"
+  else
+    remote "$(on_the_machine)" >"$OUT/results.log" 2>&1 || code=$?
+    say "results in $OUT/results.log"
+  fi
+  remote 'rm -rf /var/tmp/zonekit.tar.gz /var/tmp/zonekit-tests /var/tmp/zonekit-tests.tar'
   remote '/opt/zonekit/lib/uninstall'
   return $code
 }
 
 main() {
   parse "$@"
+  [[ -n $DRY ]] || mkdir -p "$OUT"
   build_package
   build_tests
   bring_up

@@ -13,6 +13,7 @@ use std::thread;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::pool::{self, Pool};
 use crate::programs;
 
 /// Columns of `zfs list` that [`Gz::snapshot`] keeps.
@@ -25,8 +26,10 @@ pub const REAL_ROOT: &str = "ZONEKIT_E2E_ROOT";
 /// A simulated global zone in a temporary directory, gone with the value; or a real one.
 pub struct Gz {
     root: PathBuf,
-    /// The temporary directory of a simulated one.
+    /// The temporary directory of a simulated one. Goes before the pool: zones end when their root is gone.
     directory: Option<TempDir>,
+    /// The real pool that it uses in place of a simulated one.
+    pool: Option<Pool>,
     variables: BTreeMap<String, OsString>,
 }
 
@@ -85,20 +88,41 @@ impl Gz {
     /// The system that the observed cases ran on, or the real global zone that `ZONEKIT_E2E_ROOT` names.
     pub fn new() -> Self {
         match env::var_os(REAL_ROOT) {
-            Some(root) => Self { root: root.into(), directory: None, variables: BTreeMap::new() },
+            Some(root) => {
+                Self { root: root.into(), directory: None, pool: None, variables: BTreeMap::new() }
+            }
             None => Self::init(&["--fixture", "spec"]),
         }
     }
 
-    /// A simulated system made with these options of `gzsim init`.
+    /// A simulated system made with these options of `gzsim init`; on the real ZFS, if the tests are to use one.
     ///
     /// # Panics
     /// Where it cannot be made.
     pub fn init(options: &[&str]) -> Self {
+        let Some(zfs) = pool::real_zfs() else { return Self::simulated(options) };
+        let is_omnios = options.contains(&"omnios");
+        let setup = options.join(" ");
+        let pool = Pool::take(&zfs, if is_omnios { "rpool" } else { "zones" }, &setup);
+        let real = ["--zfs", zfs.to_str().expect("a path of ASCII letters")];
+        let mut gz = Self::simulated(&[options, &real].concat());
+        // OmniOS has its zones where SmartOS has its pool: neither may find the other's there.
+        if pool.is_bare() && !is_omnios {
+            pool.keep(&setup);
+        }
+        gz.pool = Some(pool);
+        gz
+    }
+
+    /// A simulated system with a simulated ZFS, whatever the tests are to use.
+    ///
+    /// # Panics
+    /// Where it cannot be made.
+    pub fn simulated(options: &[&str]) -> Self {
         let directory =
             tempfile::Builder::new().prefix("gz").tempdir().expect("a temporary directory");
         let root = directory.path().to_path_buf();
-        let gz = Self { root, directory: Some(directory), variables: BTreeMap::new() };
+        let gz = Self { root, directory: Some(directory), pool: None, variables: BTreeMap::new() };
         let output = Command::new(programs::directory().join("gzsim"))
             .arg("init")
             .args(options)
@@ -115,6 +139,11 @@ impl Gz {
         let root = gz.root().display().to_string();
         let _ = gz.run("gzsim", &["populate", &root, &count.to_string()]).ok();
         gz
+    }
+
+    /// Whether it uses a real pool.
+    pub fn is_on_real_zfs(&self) -> bool {
+        self.pool.is_some()
     }
 
     /// The root directory.

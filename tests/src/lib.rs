@@ -1,11 +1,15 @@
 //! What the end-to-end tests share: building a simulated global zone, running the programs in it, comparing what they
 //! did with observed traces.
 
+pub mod both;
 pub mod flavours;
 pub mod gz;
+pub mod needs;
 pub mod normal;
+pub mod pool;
 pub mod programs;
 pub mod replay;
 pub mod trace;
 
 pub use gz::{Gz, Run};
+pub use needs::Need;

@@ -1,6 +1,6 @@
 //! Listing runs one tool a source, however many VMs there are.
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 
 /// The tools that `vmadm` runs with these arguments, on a machine with `count` VMs.
 fn runs(count: u32, arguments: &[&str]) -> Vec<String> {
@@ -13,6 +13,7 @@ fn runs(count: u32, arguments: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_number_of_vms_does_not_change_the_tools_that_are_run() {
+    needs!(Need::Simulation, Need::SimulatedZfs);
     let everything = "uuid,type,ram,state,alias,quota,zfs_io_priority,pid,boot_timestamp";
     for arguments in [
         &["list"][..],
@@ -33,6 +34,7 @@ fn the_number_of_vms_does_not_change_the_tools_that_are_run() {
 
 #[test]
 fn a_listing_without_datasets_does_not_run_zfs() {
+    needs!(Need::Simulation, Need::SimulatedZfs);
     let uuid = "b0000001-0000-4000-8000-000000000001";
     for arguments in [&["list"][..], &["lookup", &format!("uuid={uuid}")]] {
         let calls = runs(3, arguments);

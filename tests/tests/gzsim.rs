@@ -1,9 +1,10 @@
 //! The simulated global zone itself.
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 
 #[test]
 fn the_fixture_has_the_observed_machine() {
+    needs!(Need::Simulation);
     let gz = Gz::init(&["--fixture", "spec"]);
     assert_eq!(
         gz.run("zoneadm", &["list", "-p", "-c"]).ok().text(),
@@ -20,6 +21,7 @@ fn the_fixture_has_the_observed_machine() {
 
 #[test]
 fn unknown_nic_tags_are_named() {
+    needs!(Need::Simulation);
     let gz = Gz::init(&["--fixture", "spec"]);
     assert_eq!(gz.run("nictagadm", &["exists", "-l", "admin", "stub0"]).exit, Some(0));
     let run = gz.run("nictagadm", &["exists", "-l", "admin", "nosuch"]).failed();
@@ -28,6 +30,7 @@ fn unknown_nic_tags_are_named() {
 
 #[test]
 fn a_fault_strikes_at_its_call_and_is_counted_anew_after_a_reset() {
+    needs!(Need::Simulation);
     let mut gz = Gz::init(&["--fixture", "spec"]);
     gz.set("GZSIM_FAULT", "zonename:2=exit 3 boom");
     assert_eq!(gz.run("zonename", &[]).exit, Some(0));
@@ -42,6 +45,7 @@ fn a_fault_strikes_at_its_call_and_is_counted_anew_after_a_reset() {
 
 #[test]
 fn a_killed_tool_is_in_the_log() {
+    needs!(Need::Simulation);
     let mut gz = Gz::init(&["--fixture", "spec"]);
     gz.set("GZSIM_FAULT", "uname:1=kill self");
     assert_eq!(gz.run("uname", &["-v"]).exit, None);
@@ -51,6 +55,7 @@ fn a_killed_tool_is_in_the_log() {
 
 #[test]
 fn our_own_programs_are_logged_with_their_script_and_struck_by_faults() {
+    needs!(Need::Simulation);
     const ZONE: &str = "a0000001-0000-4000-8000-000000000001";
     let mut gz = Gz::init(&["--fixture", "spec"]);
     let script =
@@ -68,6 +73,7 @@ fn our_own_programs_are_logged_with_their_script_and_struck_by_faults() {
 
 #[test]
 fn many_zones_are_made_at_once() {
+    needs!(Need::Simulation, Need::SimulatedZfs);
     let gz = Gz::with_vms(20);
     let list = gz.run("zoneadm", &["list", "-p", "-c"]).ok().text();
     assert_eq!(list.lines().filter(|line| line.contains(":running:")).count(), 11);
@@ -76,6 +82,7 @@ fn many_zones_are_made_at_once() {
 
 #[test]
 fn a_tool_outside_a_simulated_zone_is_refused_and_writes_nothing() {
+    needs!(Need::Simulation);
     let elsewhere = tempfile::tempdir().unwrap();
     let zfs = elsewhere.path().join("zfs");
     std::os::unix::fs::symlink(e2e::programs::directory().join("gzsim"), &zfs).unwrap();

@@ -1,8 +1,7 @@
 //! Images and a VM on a real ZFS: what was in an image is in its dataset, also after it was made into another image,
 //! published, deleted and imported again.
 //!
-//! Needs a real OpenZFS whose pool `zones` may be changed at will: `ci/real-zfs.sh` runs it in a throw-away machine with
-//! `ZONEKIT_REAL_ZFS` naming the program. Skips by name elsewhere.
+//! `ci/real-zfs.sh` runs it in a throw-away machine with OpenZFS.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +9,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use e2e::{Gz, Run};
+use e2e::{Gz, Need, Run, needs};
 use serde_json::{Value, json};
 
 const FILESYSTEM: &str = "6b1d5c8e-0001-4d4b-9a51-0c1f5f2f7a10";
@@ -103,11 +102,8 @@ fn datasets(gz: &Gz) -> String {
 
 #[test]
 fn images_hold_what_went_into_them() {
-    let Some(zfs) = std::env::var_os("ZONEKIT_REAL_ZFS") else {
-        eprintln!("skipped: images_hold_what_went_into_them needs a real ZFS (ZONEKIT_REAL_ZFS)");
-        return;
-    };
-    let gz = Gz::init(&["--zfs", zfs.to_str().unwrap()]);
+    needs!(Need::RealZfs);
+    let gz = Gz::init(&[]);
     let at_first = datasets(&gz);
     let images = tempfile::tempdir().unwrap();
     add_image(images.path(), FILESYSTEM, "fs-full", "zone-dataset", &json!({}));

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use e2e::Gz;
 use e2e::flavours::omnios;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const VM: &str = "b0000001-0000-4000-8000-000000000001";
@@ -39,6 +39,7 @@ fn get(gz: &Gz) -> Value {
 
 #[test]
 fn a_bhyve_vm_lives_and_leaves_nothing() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let before = state(&gz);
     let _ = gz.create(&manifest()).ok();
@@ -78,6 +79,7 @@ fn a_bhyve_vm_lives_and_leaves_nothing() {
 
 #[test]
 fn zones_of_its_own_brands_are_vms() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let before = state(&gz);
     for brand in ["sparse", "pkgsrc", "lipkg", "ipkg"] {
@@ -102,6 +104,7 @@ fn zones_of_its_own_brands_are_vms() {
 
 #[test]
 fn a_kvm_vm_is_powered_down_by_its_brand() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let before = state(&gz);
     let payload = json!({
@@ -122,6 +125,7 @@ fn a_kvm_vm_is_powered_down_by_its_brand() {
 
 #[test]
 fn images_are_in_the_pool_of_the_vms() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let before = state(&gz);
     let made = tempfile::tempdir().expect("a temporary directory");
@@ -179,6 +183,7 @@ fn images_are_in_the_pool_of_the_vms() {
 
 #[test]
 fn what_omnios_cannot_do_is_named_and_nothing_changes() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let before = state(&gz);
     let nic = json!([{"nic_tag": "external", "ips": ["dhcp"], "mtu": 9000}]);
@@ -214,6 +219,7 @@ fn what_omnios_cannot_do_is_named_and_nothing_changes() {
 
 #[test]
 fn a_create_that_fails_is_undone() {
+    needs!(Need::Simulation, Need::Time);
     let mut gz = omnios();
     let before = state(&gz);
     for fault in ["zoneadm install:1", "zfs create:2", "zoneadm boot:1"] {

@@ -1,7 +1,7 @@
 //! `vmadm update` on OmniOS: what it changes, compared with what the same update makes on SmartOS.
 
-use e2e::Gz;
 use e2e::flavours::{both, differences};
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const VM: &str = "b0000001-0000-4000-8000-000000000001";
@@ -41,6 +41,7 @@ fn follow(payload: &Value, updates: &[&str]) {
 
 #[test]
 fn a_bhyve_vm_follows_every_update() {
+    needs!(Need::Simulation, Need::TwoRoots);
     let payload = json!({
         "uuid": VM, "brand": "bhyve", "alias": "db", "ram": 512, "vcpus": 1, "autoboot": false, "quota": 5,
         "flexible_disk_size": 4096,
@@ -82,6 +83,7 @@ fn a_bhyve_vm_follows_every_update() {
 
 #[test]
 fn a_kvm_vm_follows_every_update() {
+    needs!(Need::Simulation, Need::TwoRoots);
     let payload = json!({
         "uuid": VM, "brand": "kvm", "ram": 256, "vcpus": 1, "autoboot": false, "cpu_type": "host",
         "disks": [{"boot": true, "model": "virtio", "size": 64}],

@@ -1,6 +1,6 @@
 //! Bad input gets one clear error, exit 1, and has changed nothing: `/etc/zones` and the datasets are byte-identical.
 
-use e2e::{Gz, Run};
+use e2e::{Gz, Need, Run, needs};
 use serde_json::{Value, json};
 
 const VM: &str = "a0000001-0000-4000-8000-00000000beef";
@@ -39,6 +39,7 @@ fn refused(gz: &Gz, input: &str, words: &[&str]) -> Run {
 
 #[test]
 fn create_refuses_bad_payloads_and_changes_nothing() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let cases: &[(Value, &[&str])] = &[
         (with(json!({"brand": "jyent"})), &["jyent", "joyent"]),
@@ -104,6 +105,7 @@ fn renamed(from: &str, to: Option<&str>) -> Value {
 
 #[test]
 fn a_misspelt_property_that_is_required_is_named() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let missing = "Missing required properties: image_uuid";
     let run = refused(&gz, &renamed("image_uuid", Some("image_uid")).to_string(), &[missing]);
@@ -120,6 +122,7 @@ fn a_misspelt_property_that_is_required_is_named() {
 
 #[test]
 fn update_refuses_bad_payloads_and_changes_nothing() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&payload()).ok();
     let mac = gz.vmadm(&["get", VM]).ok().json()["nics"][0]["mac"].clone();
@@ -157,6 +160,7 @@ fn update_refuses_bad_payloads_and_changes_nothing() {
 
 #[test]
 fn a_file_that_is_wrong_is_named() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let path = gz.path("/tmp/vm.json");
     let before = gz.snapshot();
@@ -170,6 +174,7 @@ fn a_file_that_is_wrong_is_named() {
 
 #[test]
 fn a_uuid_or_an_address_in_use_is_refused() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&payload()).ok();
     let before = gz.snapshot();
@@ -183,6 +188,7 @@ fn a_uuid_or_an_address_in_use_is_refused() {
 
 #[test]
 fn an_unknown_property_is_named_and_create_goes_on() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let misspelt = with(json!({"max_phisical_memory": 128, "__comment": "kept out of it"}));
     let run = gz.create(&misspelt).ok();
@@ -204,6 +210,7 @@ fn an_unknown_property_is_named_and_create_goes_on() {
 
 #[test]
 fn commands_on_a_vm_that_is_not_there_say_so() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let before = gz.snapshot();
     for command in ["get", "start", "stop", "delete"] {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use e2e::replay::{Difference, replay};
-use e2e::trace;
+use e2e::{Need, needs, trace};
 
 /// A line of differences.tsv: trace, line of the step or `*`, aspect or `*`; the reason is for readers.
 struct Known {
@@ -64,20 +64,24 @@ fn check(part: usize) {
 
 #[test]
 fn traces_go_as_observed_0() {
+    needs!(Need::Simulation);
     check(0);
 }
 
 #[test]
 fn traces_go_as_observed_1() {
+    needs!(Need::Simulation);
     check(1);
 }
 
 #[test]
 fn traces_go_as_observed_2() {
+    needs!(Need::Simulation);
     check(2);
 }
 
 #[test]
 fn traces_go_as_observed_3() {
+    needs!(Need::Simulation);
     check(3);
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -31,6 +31,7 @@ fn bhyve() -> Value {
 
 #[test]
 fn wrong_usage_is_told_with_the_usage_and_exits_with_2() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let cases: &[(&[&str], &str)] = &[
         (&["frobnicate"], "Invalid command: \"frobnicate\"."),
@@ -97,6 +98,7 @@ fn wrong_usage_is_told_with_the_usage_and_exits_with_2() {
 
 #[test]
 fn failures_of_their_own_arguments_exit_with_1() {
+    needs!();
     let gz = Gz::new();
     let directory = gz.path("/tmp").display().to_string();
     let cases: &[(&[&str], &str)] = &[
@@ -122,6 +124,7 @@ fn failures_of_their_own_arguments_exit_with_1() {
 
 #[test]
 fn every_command_says_that_there_is_no_such_vm() {
+    needs!();
     let gz = Gz::new();
     for words in [
         &["get", ABSENT][..],
@@ -152,6 +155,7 @@ fn every_command_says_that_there_is_no_such_vm() {
 
 #[test]
 fn stopped_and_running_vms_of_each_brand() {
+    needs!(Need::Simulation);
     for (payload, nmi) in [
         (joyent(), None),
         (lx(), None),
@@ -218,6 +222,7 @@ fn stopped_and_running_vms_of_each_brand() {
 
 #[test]
 fn payloads_come_from_files_and_standard_input() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let mut payload = joyent();
     payload["autoboot"] = false.into();

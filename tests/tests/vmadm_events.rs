@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const IMAGE: &str = "01b2c898-945f-11e1-a523-af1afbe22822";
@@ -103,6 +103,7 @@ fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
 
 #[test]
 fn whatever_others_change_is_told_within_a_second() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&zone(UUID)).ok();
     let (events, _) = Events::start(&gz, &["-j"]);
@@ -147,6 +148,7 @@ fn whatever_others_change_is_told_within_a_second() {
 
 #[test]
 fn vms_come_and_go() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let (events, ready) = Events::start(&gz, &["-j"]);
     let ready: Value = serde_json::from_str(&ready).expect("JSON");
@@ -168,6 +170,7 @@ fn vms_come_and_go() {
 
 #[test]
 fn text_forms() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&zone(UUID)).ok();
     let name = |full: bool| if full { UUID } else { "a0000001" };
@@ -190,6 +193,7 @@ fn text_forms() {
 
 #[test]
 fn one_vm_alone_is_told_of() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     for uuid in [UUID, OTHER] {
         let _ = gz.create(&zone(uuid)).ok();
@@ -206,6 +210,7 @@ fn one_vm_alone_is_told_of() {
 
 #[test]
 fn it_ends_in_good_order() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     for signal in ["-INT", "-TERM"] {
         let (events, _) = Events::start(&gz, &[]);
@@ -229,6 +234,7 @@ fn it_ends_in_good_order() {
 
 #[test]
 fn a_broken_zone_is_named_and_the_others_go_on() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     for uuid in [UUID, OTHER] {
         let _ = gz.create(&zone(uuid)).ok();
@@ -261,6 +267,7 @@ fn a_broken_zone_is_named_and_the_others_go_on() {
 
 #[test]
 fn nothing_is_run_while_nothing_changes() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let _ = gz.create(&zone(UUID)).ok();
     let _ = gz.vmadm(&["start", UUID]).ok();

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::{Gz, Run};
+use e2e::{Gz, Need, Run, needs};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -99,21 +99,25 @@ fn normal(gz: &Gz, snapshot: &str) -> String {
 
 #[test]
 fn a_failed_create_of_a_zone_leaves_nothing() {
+    needs!(Need::Simulation);
     create_fails_whole(&joyent());
 }
 
 #[test]
 fn a_failed_create_of_a_bhyve_vm_leaves_nothing() {
+    needs!(Need::Simulation);
     create_fails_whole(&bhyve());
 }
 
 #[test]
 fn a_failed_create_of_a_kvm_vm_leaves_nothing() {
+    needs!(Need::Simulation);
     create_fails_whole(&kvm());
 }
 
 #[test]
 fn a_killed_create_is_undone_by_recover() {
+    needs!(Need::Simulation);
     let before = Gz::new().snapshot();
     for action in ["kill caller", "after kill caller"] {
         at_every_call(
@@ -131,6 +135,7 @@ fn a_killed_create_is_undone_by_recover() {
 
 #[test]
 fn the_next_command_on_the_vm_undoes_a_killed_create_too() {
+    needs!(Need::Simulation);
     let mut gz = Gz::new();
     gz.set("GZSIM_FAULT", "zoneadm install:1=after kill caller");
     assert_eq!(gz.create(&joyent()).exit, None);
@@ -145,6 +150,7 @@ fn the_next_command_on_the_vm_undoes_a_killed_create_too() {
 
 #[test]
 fn a_failed_or_killed_delete_is_finished() {
+    needs!(Need::Simulation);
     let before = Gz::new().snapshot();
     for action in ["exit 1 boom", "kill caller"] {
         at_every_call(
@@ -179,6 +185,7 @@ fn gz_fault(gz: &Gz) -> String {
 
 #[test]
 fn a_kept_failure_can_be_started_or_deleted() {
+    needs!(Need::Simulation);
     let mut gz = Gz::new();
     gz.set("GZSIM_FAULT", "zoneadm boot:1=exit 1 boom");
     let payload = joyent().to_string();
@@ -209,6 +216,7 @@ fn spawn(gz: &Gz, arguments: &[&str], stdin: &str) -> Child {
 
 #[test]
 fn control_c_during_create_leaves_nothing() {
+    needs!(Need::Simulation);
     for word in ["zoneadm install", "zonecfg -z", "zoneadm boot"] {
         let mut gz = Gz::new();
         let before = gz.snapshot();
@@ -239,6 +247,7 @@ fn has_children(pid: u32, word: &str) -> bool {
 
 #[test]
 fn two_creates_of_one_vm_make_one() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let payload = joyent().to_string();
     let both = [spawn(&gz, &["create"], &payload), spawn(&gz, &["create"], &payload)];
@@ -256,6 +265,7 @@ fn two_creates_of_one_vm_make_one() {
 
 #[test]
 fn a_vm_that_never_gets_ready_is_stopped_and_marked() {
+    needs!(Need::Simulation);
     let mut gz = Gz::new();
     gz.set("GZSIM_PROVISION_DELAY", "never");
     gz.set("ZONEKIT_PROVISION_TIMEOUT", "2");
@@ -269,6 +279,7 @@ fn a_vm_that_never_gets_ready_is_stopped_and_marked() {
 
 #[test]
 fn a_failed_or_killed_update_leaves_what_was() {
+    needs!(Need::Simulation);
     let update = json!({
         "quota": 20, "hostname": "h9", "set_tags": {"b": 2}, "set_customer_metadata": {"k": "w"},
         "zfs_root_compression": "lz4", "indestructible_zoneroot": true, "remove_nics": ["02:08:20:00:00:51"]

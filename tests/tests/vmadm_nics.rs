@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Child, Stdio};
 
-use e2e::{Gz, Run};
+use e2e::{Gz, Need, Run, needs};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -52,6 +52,7 @@ fn at_once<const N: usize>(children: [Child; N]) -> (usize, Vec<String>) {
 
 #[test]
 fn of_two_creates_that_want_one_address_one_gets_it() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     for nic in [json!({"ips": ["10.88.88.60/24"]}), json!({"mac": "02:08:20:00:00:60"})] {
         let gz = Gz::new();
         for round in 0..4 {
@@ -68,6 +69,7 @@ fn of_two_creates_that_want_one_address_one_gets_it() {
 
 #[test]
 fn creates_at_once_that_want_different_addresses_all_succeed() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let children = [1, 2, 3, 4].map(|n: u8| {
         let uuid = format!("a0000001-0000-4000-8000-00000000000{n}");
@@ -78,6 +80,7 @@ fn creates_at_once_that_want_different_addresses_all_succeed() {
 
 #[test]
 fn of_two_updates_that_want_one_address_one_gets_it() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     for uuid in [UUID, OTHER] {
         let _ = gz.create(&vm(uuid, &json!({}))).ok();
@@ -125,6 +128,7 @@ fn has_limits(gz: &Gz, when: &str) {
 
 #[test]
 fn link_properties_come_back_with_every_start() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let mut payload = vm(UUID, &limited());
     payload["autoboot"] = true.into();
@@ -149,6 +153,7 @@ fn link_properties_come_back_with_every_start() {
 
 #[test]
 fn link_properties_of_virtual_machines_come_back_too() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let payload = json!({
         "uuid": UUID, "brand": "bhyve", "alias": "b1", "ram": 512, "vcpus": 1, "bootrom": "uefi", "quota": 1,
@@ -173,6 +178,7 @@ fn update(gz: &Gz, nic: &Value) -> Run {
 
 #[test]
 fn updates_reach_the_running_zone_and_null_clears() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let mac = "02:08:20:00:00:51";
     let mut payload = vm(UUID, &limited());
@@ -211,6 +217,7 @@ fn updates_reach_the_running_zone_and_null_clears() {
 
 #[test]
 fn a_failed_update_leaves_the_link_as_it_was() {
+    needs!(Need::Simulation);
     let mut gz = Gz::new();
     let mut payload = vm(UUID, &limited());
     payload["autoboot"] = true.into();
@@ -225,6 +232,7 @@ fn a_failed_update_leaves_the_link_as_it_was() {
 
 #[test]
 fn bad_link_properties_are_refused_by_name() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let before = gz.snapshot();
     for (name, value) in [
@@ -242,6 +250,7 @@ fn bad_link_properties_are_refused_by_name() {
 
 #[test]
 fn an_update_cannot_take_the_address_of_another_vm() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let mac = "02:08:20:00:00:51";
     let _ = gz.create(&vm(UUID, &json!({"mac": mac, "ips": ["10.88.88.51/24"]}))).ok();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const IMAGE: &str = "01b2c898-945f-11e1-a523-af1afbe22822";
@@ -27,6 +27,7 @@ fn twins() -> (Gz, Gz) {
 
 #[test]
 fn send_and_receive_move_a_vm_whole() {
+    needs!(Need::TwoRoots);
     let (here, there) = twins();
     let _ = here.create(&zone()).ok();
     let sent = here.vmadm(&["send", UUID]).ok().stdout;
@@ -42,6 +43,7 @@ fn send_and_receive_move_a_vm_whole() {
 
 #[test]
 fn a_vm_with_a_disk_of_its_own_dataset_arrives_with_it() {
+    needs!(Need::TwoRoots);
     let (here, there) = twins();
     let _ = here
         .create(&json!({"uuid": UUID, "brand": "kvm", "ram": 512, "vcpus": 1, "autoboot": false,
@@ -56,6 +58,7 @@ fn a_vm_with_a_disk_of_its_own_dataset_arrives_with_it() {
 
 #[test]
 fn an_interrupted_stream_leaves_the_receiver_as_it_was() {
+    needs!(Need::TwoRoots);
     let (here, there) = twins();
     let _ = here.create(&zone()).ok();
     let sent = here.vmadm(&["send", UUID]).ok().stdout;
@@ -70,6 +73,7 @@ fn an_interrupted_stream_leaves_the_receiver_as_it_was() {
 
 #[test]
 fn snapshots_come_are_rolled_back_and_go() {
+    needs!(Need::Brand("lx"), Need::Image(LX_IMAGE));
     let gz = Gz::new();
     let _ = gz
         .create(&json!({"uuid": UUID, "brand": "lx", "image_uuid": LX_IMAGE, "quota": 10,
@@ -92,6 +96,7 @@ fn snapshots_come_are_rolled_back_and_go() {
 
 #[test]
 fn a_reprovisioned_zone_keeps_its_data_and_configuration() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&zone()).ok();
     let payload = json!({"image_uuid": IMAGE}).to_string();

@@ -1,6 +1,6 @@
 //! What create and update refuse, and what comes back of what they are given.
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -21,6 +21,7 @@ fn payload(more: Value) -> Value {
 
 #[test]
 fn refused_payloads_change_nothing() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&payload(json!({"vnc_port": null}))).ok();
     let before = gz.snapshot();
@@ -81,6 +82,7 @@ fn refused_payloads_change_nothing() {
 
 #[test]
 fn a_dry_run_prints_the_plan_and_does_nothing() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let before = gz.snapshot();
     let text = payload(json!({})).to_string();
@@ -94,6 +96,7 @@ fn a_dry_run_prints_the_plan_and_does_nothing() {
 
 #[test]
 fn unknown_properties_are_named_and_refused_only_where_asked() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let text = payload(json!({"aliass": "x", "__note": "y"})).to_string();
     let run = gz.run_with("vmadm", &["create", "--strict"], text.as_bytes()).failed();
@@ -133,6 +136,7 @@ fn hostile() -> Vec<String> {
 
 #[test]
 fn hostile_texts_come_back_or_are_refused_by_name() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&payload(json!({}))).ok();
     for text in hostile() {
@@ -176,6 +180,7 @@ fn hostile_texts_come_back_or_are_refused_by_name() {
 
 #[test]
 fn deleting_keeps_what_was_delegated_from_elsewhere() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&payload(json!({}))).ok();
     let _ = gz.run("zfs", &["create", "zones/shared"]).ok();
@@ -186,6 +191,7 @@ fn deleting_keeps_what_was_delegated_from_elsewhere() {
 
 #[test]
 fn indestructible_vms_are_not_deleted() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&payload(json!({"indestructible_zoneroot": true}))).ok();
     let run = gz.vmadm(&["delete", UUID]).failed();
@@ -196,6 +202,7 @@ fn indestructible_vms_are_not_deleted() {
 
 #[test]
 fn archives_are_kept_where_asked() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let _ = gz.create(&payload(json!({"archive_on_delete": true, "tags": {"a": "b"}}))).ok();
     let _ = gz.vmadm(&["delete", UUID]).ok();
