@@ -23,8 +23,10 @@ pub fn name_parts(vm: &mut Object, zone: &Zone) {
     }
     for device in elements(vm, "pci_devices") {
         let path = device.get("path").and_then(Value::as_str).unwrap_or_default();
-        let node = zone.attrs().filter(|attr| attr.value == path);
-        let node = node.filter_map(|attr| attr.name.strip_suffix("-path")).next();
+        let node = zone
+            .attrs()
+            .filter(|attr| attr.value == path)
+            .find_map(|attr| attr.name.strip_suffix("-path"));
         if let Some(node) = node {
             device.insert("device".to_owned(), format!("/dev/{node}").into());
         }
