@@ -34,7 +34,7 @@ put() { # MODE FILE PATH-BELOW-PREFIX
   install -D -m "$1" "$2" "$ROOT$PREFIX/$3"
 }
 for name in $NAMES; do put 755 "$PROGRAMS/$name" "bin/$name"; done
-for page in man/*.8; do put 644 "$page" "share/man/man8/${page##*/}"; done
+for page in man/*.[58]; do put 644 "$page" "share/man/man${page##*.}/${page##*/}"; done
 for schema in schemas/*.json; do put 644 "$schema" "share/zonekit/schemas/${schema##*/}"; done
 for example in examples/*; do put 644 "$example" "share/zonekit/examples/${example##*/}"; done
 for name in $NAMES; do

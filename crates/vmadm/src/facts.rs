@@ -21,9 +21,18 @@ pub fn pools(root: &Root) -> Result<Vec<String>, Failure> {
 pub fn for_validation(root: &Root, payload: &Object, pool: Option<&str>) -> Result<Facts, Failure> {
     let flavour = platform::released_flavour(root).unwrap_or_default();
     let default_zpool = settings::default_pool(root)?;
+    let zpools = pools(root)?;
+    let unnamed = pool.is_none() && !is_filled(payload, "zpool");
+    if flavour == Flavour::OmniOs && unnamed && !zpools.contains(&default_zpool) {
+        return Err(Failure::new(format!(
+            "{}: there is no pool {default_zpool} for VMs: set dataset to a filesystem in one of: {}",
+            settings::PATH,
+            zpools.join(", ")
+        )));
+    }
     Ok(Facts {
         flavour,
-        zpools: pools(root)?,
+        zpools,
         images: named_images(root, payload, pool.unwrap_or(&default_zpool))?,
         default_zpool: Some(default_zpool),
         ..Facts::default()
@@ -75,8 +84,7 @@ fn links(root: &Root) -> Result<Vec<NicTag>, Failure> {
 /// Where VMs go on OmniOS.
 pub fn place(root: &Root) -> Result<omnios::Place, Failure> {
     let settings = settings::read(root)?;
-    let directory = settings.directory(root)?;
-    let dataset = settings.dataset.clone();
+    let settings::Place { dataset, directory } = settings.place(root)?;
     Ok(omnios::Place { directory, dataset, ..named(root, settings) })
 }
 

@@ -3,11 +3,14 @@
 use gz::Root;
 use gz::inventory::Fields;
 use manifest::Brand;
+use serde_json::Value;
 
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
-use crate::plan::{Object, snapshot};
+use crate::plan::snapshot::Power;
+use crate::plan::start::Extra;
+use crate::plan::{Object, omnios, snapshot, start, stop};
 use crate::{change, get};
 
 pub const CREATE: Command = Command {
@@ -43,7 +46,8 @@ fn run_create(mut call: Call) -> Outcome {
     let all = call.options.flag("all-datasets") == Some(true);
     let _lock = change::begin(&call.root, &uuid)?;
     let (vm, brand) = load(&call.root, &uuid)?;
-    let plan = snapshot::create(&vm, brand, &name, all).map_err(Failure::new)?;
+    let roots = roots(&call.root, &vm, brand)?;
+    let plan = snapshot::create(&vm, brand, &name, all, &roots).map_err(Failure::new)?;
     change::execute(&call.root, &plan)?;
     Ok(Some(format!("Created snapshot {name} for VM {uuid}")))
 }
@@ -61,16 +65,46 @@ fn run_rollback(mut call: Call) -> Outcome {
     let (uuid, name) = arguments(&mut call)?;
     let _lock = change::begin(&call.root, &uuid)?;
     let (vm, brand) = change::load(&call.root, &uuid, &Fields::all())?.ok_or_else(get::gone)?;
-    let datasets = with_snapshot(&call.root, &vm, &name)?;
-    let plan = snapshot::rollback(&vm, brand, &name, &datasets).map_err(Failure::new)?;
+    let roots = roots(&call.root, &vm, brand)?;
+    let datasets = with_snapshot(&call.root, &vm, &roots, &name)?;
+    let power = power(&call.root, &vm, brand).map_err(Failure::new)?;
+    let plan = snapshot::rollback(&vm, brand, &name, &datasets, power).map_err(Failure::new)?;
     change::check_nic_tags(&call.root, &vm)?;
     change::execute(&call.root, &plan)?;
     Ok(Some(format!("Rolled back snapshot {name} for VM {uuid}")))
 }
 
+/// The filesystems below the zone's own that hold its root, of brands that have such.
+fn roots(root: &Root, vm: &Object, brand: Brand) -> Result<Vec<String>, Failure> {
+    let own = vm.get("zfs_filesystem").and_then(Value::as_str).unwrap_or_default();
+    if !snapshot::has_own_root(brand) || own.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = gz::zfs::list(root, "filesystem", &["name"], &["-r", own], None)?;
+    let below = format!("{own}/ROOT");
+    Ok(rows.into_iter().flatten().filter(|name| name.starts_with(&below)).collect())
+}
+
+fn power(root: &Root, vm: &Object, brand: Brand) -> Result<Power, String> {
+    let extra = Extra::default();
+    Ok(if change::is_omnios(root) {
+        let start = omnios::start(vm, brand, &extra)?.steps;
+        Power { halt: omnios::halt(vm).steps, start }
+    } else {
+        let start = start::plan(vm, brand, &extra)?.steps;
+        Power { halt: stop::halt(vm, brand, true).steps, start }
+    })
+}
+
 /// Those of the VM's datasets that have the snapshot.
-fn with_snapshot(root: &Root, vm: &Object, name: &str) -> Result<Vec<String>, Failure> {
+fn with_snapshot(
+    root: &Root,
+    vm: &Object,
+    roots: &[String],
+    name: &str,
+) -> Result<Vec<String>, Failure> {
     let mut datasets = snapshot::datasets(vm);
+    datasets.splice(1..1, roots.iter().cloned());
     for at in (1..datasets.len()).rev() {
         if !gz::zfs::exists(root, &format!("{}@vmsnap-{name}", datasets[at]))? {
             datasets.remove(at);

@@ -1,10 +1,9 @@
 //! The plans of create-snapshot, delete-snapshot and rollback-snapshot.
 
 use gz::plan::{OnFailure, Plan, Step};
-use manifest::Brand;
+use manifest::{Brand, Flavour};
 
-use super::start::Extra;
-use super::{Object, objects, start, stop, text};
+use super::{Object, objects, text};
 
 /// What operators' snapshots are called in ZFS, before the name.
 const PREFIX: &str = "vmsnap-";
@@ -23,8 +22,15 @@ pub fn exists(vm: &Object, name: &str) -> bool {
     objects(vm, "snapshots").any(|snapshot| text(snapshot, "name") == name)
 }
 
-/// Plans a snapshot of the zone's dataset, with `all` of everything the VM has. Refuses what is not supported.
-pub fn create(vm: &Object, brand: Brand, name: &str, all: bool) -> Result<Plan, String> {
+/// Plans a snapshot of the zone's dataset, with `all` of everything the VM has. `roots` are the filesystems below the
+/// zone's own that hold its root. Refuses what is not supported.
+pub fn create(
+    vm: &Object,
+    brand: Brand,
+    name: &str,
+    all: bool,
+    roots: &[String],
+) -> Result<Plan, String> {
     supported(brand, all)?;
     let delegated = super::list(vm, "datasets");
     if !delegated.is_empty() && !all {
@@ -38,6 +44,7 @@ pub fn create(vm: &Object, brand: Brand, name: &str, all: bool) -> Result<Plan, 
         return Err(format!("snapshot with name \"{name}\" already exists."));
     }
     let mut datasets = vec![filesystem.to_owned()];
+    datasets.extend_from_slice(roots);
     if brand == Brand::Bhyve || all {
         datasets.extend(volumes(vm));
     }
@@ -83,13 +90,21 @@ pub fn delete(vm: &Object, brand: Brand, name: &str) -> Result<Plan, String> {
     Ok(plan)
 }
 
-/// Plans that the VM becomes what it was. It is halted for that, and started again where it ran. `snapshots` are all
-/// there are of that name, by dataset.
+/// How a VM goes down by force and comes up.
+#[derive(Debug)]
+pub struct Power {
+    pub halt: Vec<Step>,
+    pub start: Vec<Step>,
+}
+
+/// Plans that the VM becomes what it was. It is halted for that, and started again where it ran. `datasets` are those
+/// that have a snapshot of that name.
 pub fn rollback(
     vm: &Object,
     brand: Brand,
     name: &str,
     datasets: &[String],
+    power: Power,
 ) -> Result<Plan, String> {
     if !exists(vm, name) {
         supported(brand, false)?;
@@ -98,14 +113,14 @@ pub fn rollback(
     let mut plan = Plan::new("rollback-snapshot", text(vm, "uuid"), OnFailure::Keep);
     let stopped = text(vm, "state") == "stopped";
     if !stopped {
-        plan.steps.extend(stop::halt(vm, brand, true).steps);
+        plan.steps.extend(power.halt);
     }
     for dataset in datasets {
         plan.steps.push(Step::Rollback { snapshot: format!("{dataset}@{PREFIX}{name}") });
     }
     plan.steps.push(touch(vm));
     if !stopped {
-        plan.steps.extend(start::plan(vm, brand, &Extra::default())?.steps);
+        plan.steps.extend(power.start);
     }
     Ok(plan)
 }
@@ -132,11 +147,16 @@ fn no_snapshot(vm: &Object, name: &str) -> String {
 
 /// Whether snapshots of that name may be on more than the zone's own dataset.
 fn everywhere(vm: &Object, brand: Brand) -> bool {
-    brand == Brand::Bhyve || !super::list(vm, "datasets").is_empty()
+    brand == Brand::Bhyve || has_own_root(brand) || !super::list(vm, "datasets").is_empty()
+}
+
+/// Whether zones of the brand have their root in filesystems below the zone's own, one a boot environment.
+pub fn has_own_root(brand: Brand) -> bool {
+    !brand.exists_on(Flavour::SmartOs)
 }
 
 fn shown_to_zone(brand: Brand) -> bool {
-    !brand.is_hvm()
+    !brand.is_hvm() && !has_own_root(brand)
 }
 
 fn volumes(vm: &Object) -> impl Iterator<Item = String> {
@@ -183,7 +203,7 @@ mod tests {
     #[test]
     fn a_running_zone_sees_its_snapshot() {
         assert_eq!(
-            steps(create(&vm(json!({})), Brand::Lx, "s2", false)),
+            steps(create(&vm(json!({})), Brand::Lx, "s2", false, &[])),
             [
                 "zfs snapshot zones/u@vmsnap-s2",
                 "mount -F lofs -o ro,setuid,nodevices /zones/u/.zfs/snapshot/vmsnap-s2/root \
@@ -195,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_refused() {
-        let error = |vm: &Object, brand| create(vm, brand, "s1", false).unwrap_err();
+        let error = |vm: &Object, brand| create(vm, brand, "s1", false, &[]).unwrap_err();
         assert_eq!(
             error(&vm(json!({})), Brand::Kvm),
             "snapshots for kvm VMs currently unsupported"
@@ -219,7 +239,7 @@ mod tests {
         let vm = vm(json!({"datasets": ["zones/u/data"], "disks": [
             {"zfs_filesystem": "zones/u-disk0"}, {"path": "/x.iso", "missing": true}]}));
         assert_eq!(
-            steps(create(&vm, Brand::Kvm, "s2", true))[0],
+            steps(create(&vm, Brand::Kvm, "s2", true, &[]))[0],
             "zfs snapshot zones/u@vmsnap-s2 zones/u-disk0@vmsnap-s2 zones/u/data@vmsnap-s2"
         );
         assert_eq!(
@@ -231,8 +251,10 @@ mod tests {
     #[test]
     fn a_stopped_vm_stays_stopped_after_a_rollback() {
         let vm = vm(json!({"state": "stopped", "zone_state": "installed"}));
+        let boot = Step::Boot { uuid: "u".to_owned() };
+        let power = Power { halt: Vec::new(), start: vec![boot] };
         assert_eq!(
-            steps(rollback(&vm, Brand::Joyent, "s1", &["zones/u".to_owned()])),
+            steps(rollback(&vm, Brand::Joyent, "s1", &["zones/u".to_owned()], power)),
             ["zfs rollback -r zones/u@vmsnap-s1", "touch /etc/zones/u.xml"]
         );
     }
