@@ -7,6 +7,7 @@ pub mod flavour;
 pub mod iso9660;
 pub mod machine;
 pub mod metadata;
+pub mod monitor;
 pub mod omnios;
 pub mod qmp;
 pub mod refusal;

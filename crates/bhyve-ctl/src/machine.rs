@@ -1,5 +1,7 @@
 //! Control of a virtual machine that runs.
 
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -7,6 +9,7 @@ use gz::Root;
 use manifest::Flavour;
 use serde_json::{Value, json};
 
+use crate::monitor::{self, Monitor};
 use crate::qmp::Client;
 use crate::screenshot::Picture;
 use crate::zone::HvmZone;
@@ -82,11 +85,32 @@ impl<'a> Machine<'a> {
         if !self.is_kvm() {
             bail!("{} is of brand {}: only kvm machines speak QMP", self.uuid, self.zone.brand);
         }
-        if self.flavour == Flavour::OmniOs {
+        if self.has_monitor() {
             bail!("OmniOS's kvm brand gives qemu no QMP socket");
         }
         let stream = gz::hvm::connect(self.root, &self.zone.zonepath, "/tmp/vm.qmp")?;
         Ok(Client::connect(stream, ANSWER)?)
+    }
+
+    /// Whether the machine is one of OmniOS's kvm brand, whose qemu has a monitor for humans alone.
+    fn has_monitor(&self) -> bool {
+        self.is_kvm() && self.flavour == Flavour::OmniOs
+    }
+
+    fn monitor(&self) -> anyhow::Result<Monitor<UnixStream>> {
+        let stream = gz::hvm::connect(self.root, &self.zone.zonepath, "/tmp/vm.monitor")?;
+        Ok(Monitor::new(monitor::limited(stream, ANSWER)?)?)
+    }
+
+    /// What qemu's monitor answers to `info TOPIC`, as text; for kvm machines of OmniOS.
+    ///
+    /// # Errors
+    /// The machine does not run or has no such monitor, or qemu does not know the topic.
+    pub fn monitor_info(&self, topic: &str) -> anyhow::Result<String> {
+        if !self.has_monitor() {
+            bail!("{} is no kvm machine of OmniOS", self.uuid);
+        }
+        Ok(self.monitor()?.command(&format!("info {topic}"))?)
     }
 
     /// State of the zone and, where its hypervisor says more, of the guest.
@@ -101,7 +125,11 @@ impl<'a> Machine<'a> {
             "brand": self.zone.brand,
             "state": state,
         });
-        if state == "running" && self.is_kvm() && self.flavour == Flavour::SmartOs {
+        if state == "running" && self.has_monitor() {
+            let answer = self.monitor_info("status")?;
+            let guest = answer.strip_prefix("VM status: ").unwrap_or(&answer);
+            status["guest"] = json!({"status": guest, "running": guest.starts_with("running")});
+        } else if state == "running" && self.is_kvm() {
             status["guest"] = serde_json::to_value(self.qmp()?.status()?)?;
         }
         Ok(status)
@@ -112,6 +140,9 @@ impl<'a> Machine<'a> {
     /// # Errors
     /// The machine does not run, or its hypervisor does not answer.
     pub fn stats(&self) -> anyhow::Result<Value> {
+        if self.has_monitor() {
+            return Ok(block_stats(&self.monitor_info("blockstats")?));
+        }
         if self.is_kvm() {
             return Ok(self.qmp()?.block_stats()?);
         }
@@ -124,6 +155,10 @@ impl<'a> Machine<'a> {
     /// # Errors
     /// As [`Machine::qmp`].
     pub fn pci(&self) -> anyhow::Result<Value> {
+        if self.has_monitor() {
+            let text = self.monitor_info("pci")?;
+            return Ok(text.lines().map(str::trim).collect());
+        }
         Ok(self.qmp()?.pci()?)
     }
 
@@ -135,6 +170,17 @@ impl<'a> Machine<'a> {
         let state = self.state()?;
         if state != "running" {
             bail!("{} does not run: its zone is {state}", self.uuid);
+        }
+        if self.has_monitor() {
+            let mut monitor = self.monitor()?;
+            match action {
+                // This qemu asks for a processor.
+                Action::Nmi => drop(monitor.command("nmi 0")?),
+                Action::Reset => drop(monitor.command("system_reset")?),
+                Action::PowerDown => drop(monitor.command("system_powerdown")?),
+                Action::PowerOff => monitor.quit()?,
+            }
+            return Ok(());
         }
         if self.is_kvm() {
             let mut qmp = self.qmp()?;
@@ -189,14 +235,26 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Has qemu write what the screen shows to a file in the zone, whose path in the global zone this is.
+    ///
+    /// # Errors
+    /// As [`Machine::qmp`]; qemu cannot write the picture.
+    pub fn screendump(&self) -> anyhow::Result<PathBuf> {
+        let file = gz::hvm::safe_zone_file(self.root, &self.zone.zonepath, SCREENDUMP)?;
+        if self.has_monitor() {
+            self.monitor()?.command(&format!("screendump {SCREENDUMP}"))?;
+        } else {
+            self.qmp()?.screendump(SCREENDUMP)?;
+        }
+        Ok(file)
+    }
+
     /// What the screen shows.
     ///
     /// # Errors
     /// As [`Machine::qmp`]; qemu cannot write the picture, or it cannot be read.
     pub fn screenshot(&self) -> anyhow::Result<Picture> {
-        let mut qmp = self.qmp()?;
-        let file = gz::hvm::safe_zone_file(self.root, &self.zone.zonepath, SCREENDUMP)?;
-        qmp.screendump(SCREENDUMP)?;
+        let file = self.screendump()?;
         let bytes = gz::files::read_optional(&file)?
             .with_context(|| format!("qemu has not written {}", file.display()))?;
         gz::files::remove(&file)?;
@@ -213,9 +271,35 @@ fn parse_stats(text: &str) -> Value {
     Value::Object(counters.collect())
 }
 
+/// The monitor's counters of disks: a line a disk, `NAME: key=number key=number …`.
+fn block_stats(text: &str) -> Value {
+    let lines = text.lines().filter_map(|line| line.trim().split_once(':'));
+    lines
+        .map(|(device, counters)| {
+            let counters = counters.split_whitespace().filter_map(|pair| {
+                let (name, value) = pair.split_once('=')?;
+                Some((name.to_owned(), json!(value.parse::<u64>().ok()?)))
+            });
+            json!({"device": device, "stats": Value::Object(counters.collect())})
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_monitor_counts_by_disk() {
+        let text = "virtio0: rd_bytes=512 wr_bytes=0 rd_operations=1\r\nide0-cd0: rd_bytes=0";
+        assert_eq!(
+            block_stats(text),
+            json!([
+                {"device": "virtio0", "stats": {"rd_bytes": 512, "wr_bytes": 0, "rd_operations": 1}},
+                {"device": "ide0-cd0", "stats": {"rd_bytes": 0}},
+            ])
+        );
+    }
 
     #[test]
     fn counters_are_named_by_what_stands_before_the_number() {

@@ -1,13 +1,13 @@
 //! `vmadm console`: the operator's terminal becomes the VM's console.
 
 use gz::inventory::{self, Fields};
+use manifest::Fields as _;
 use manifest::brand::Console;
-use manifest::{Brand, Fields as _};
 
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
-use crate::get;
+use crate::{change, get};
 
 pub const COMMAND: Command = Command { names: &["console"], syntax: Syntax::NONE, run };
 
@@ -25,7 +25,11 @@ fn run(mut call: Call) -> Outcome {
         )));
     }
     let text = |key| vm.text(key).unwrap_or_default();
-    let console = vm.brand().map_or(Console::Zlogin, |brand: Brand| brand.features().console);
+    let console = match vm.brand() {
+        // OmniOS's kvm brand has the guest's console on the zone's.
+        Some(brand) if !change::is_omnios(&call.root) => brand.features().console,
+        _ => Console::Zlogin,
+    };
     match console {
         Console::Zlogin => {
             let tool = call.root.tool("/usr/sbin/zlogin");

@@ -85,7 +85,7 @@ fn links(root: &Root) -> Result<Vec<NicTag>, Failure> {
 pub fn place(root: &Root) -> Result<omnios::Place, Failure> {
     let settings = settings::read(root)?;
     let settings::Place { dataset, directory } = settings.place(root)?;
-    Ok(omnios::Place { directory, dataset, ..named(root, settings) })
+    Ok(omnios::Place { dataset, directory, ..named(root, settings) })
 }
 
 /// What is behind names alone, for VMs that have their place.

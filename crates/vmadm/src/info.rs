@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Failure, Outcome, print};
 use crate::commands::Command;
-use crate::{get, qemu};
+use crate::{change, get, qemu};
 
 pub const COMMAND: Command = Command { names: &["info"], syntax: Syntax::NONE, run };
 
@@ -46,6 +46,9 @@ fn info(call: &Call, uuid: &str, types: &[String]) -> Result<Value, Failure> {
     check(&vm, types)?;
     let wants = |name: &str| types.iter().any(|given| given == "all" || given == name);
     if vm.brand() == Some(Brand::Kvm) {
+        if change::is_omnios(&call.root) {
+            return of_monitor(call, uuid, &wants);
+        }
         return of_qemu(call, &vm, &wants);
     }
     let mut info = Map::new();
@@ -89,6 +92,19 @@ fn of_qemu(call: &Call, vm: &VmObject, wants: &dyn Fn(&str) -> bool) -> Result<V
     }
     if wants("spice") {
         info.insert("spice".into(), spice(vm));
+    }
+    Ok(Value::Object(info))
+}
+
+/// What qemu's monitor for humans says, each as its lines: OmniOS's qemu has no other.
+fn of_monitor(call: &Call, uuid: &str, wants: &dyn Fn(&str) -> bool) -> Result<Value, Failure> {
+    let machine = qemu::machine(&call.root, uuid)?;
+    let mut info = Map::new();
+    for name in QUERIES.iter().chain(&["vnc"]).filter(|name| wants(name)) {
+        let answer = machine.monitor_info(name);
+        let answer = answer.map_err(|error| Failure::new(format!("{error:#}")))?;
+        let lines: Vec<&str> = answer.lines().map(str::trim_end).collect();
+        info.insert((*name).to_owned(), json!(lines));
     }
     Ok(Value::Object(info))
 }

@@ -1,5 +1,6 @@
 //! `vmadm sysrq`: a non-maskable interrupt, or a screenshot, from outside the guest.
 
+use bhyve_ctl::machine::Action;
 use gz::inventory::{self, Fields};
 use manifest::{Brand, Fields as _};
 use serde_json::json;
@@ -7,7 +8,7 @@ use serde_json::json;
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
-use crate::{get, qemu};
+use crate::{change, get, qemu};
 
 pub const COMMAND: Command = Command { names: &["sysrq"], syntax: Syntax::NONE, run };
 
@@ -42,7 +43,14 @@ fn run(mut call: Call) -> Outcome {
             "Invalid sysrq \"{request}\" valid values: \"{known}\"."
         )));
     }
-    if vm.brand() == Some(Brand::Kvm) {
+    if change::is_omnios(&call.root) {
+        let machine = qemu::machine(&call.root, &uuid)?;
+        let done = match request.as_str() {
+            "nmi" => machine.act(Action::Nmi),
+            _ => machine.screendump().map(drop),
+        };
+        done.map_err(|error| Failure::new(format!("{error:#}")))?;
+    } else if vm.brand() == Some(Brand::Kvm) {
         kvm(&call, vm.text("zonepath").unwrap_or_default(), &request)?;
     } else {
         let number = vm.integer("zonedid").unwrap_or_default();

@@ -1,10 +1,9 @@
-//! bhyvectl(8): control of a running bhyve VM, named `SYSbhyve-DEBUGID`.
+//! bhyvectl(8): control of a running bhyve VM, named `SYSbhyve-DEBUGID` on SmartOS and as its zone on OmniOS.
 
 use anyhow::Result;
 
 use crate::ctx::Ctx;
-use crate::zones::live;
-use crate::zones::zoneadmd;
+use crate::zones::{live, zoneadm, zoneadmd};
 
 /// The program.
 pub fn main(ctx: &Ctx, arguments: &[String]) -> Result<i32> {
@@ -14,8 +13,12 @@ pub fn main(ctx: &Ctx, arguments: &[String]) -> Result<i32> {
     };
     let zones = live::current(ctx)?;
     let debugid: Option<u32> = vm.strip_prefix("SYSbhyve-").and_then(|id| id.parse().ok());
-    let running = zones.live.iter().find(|(_, zone)| {
-        zone.brand == "bhyve" && zone.pid.is_some() && debugid.is_some() && zone.debugid == debugid
+    let is_smartos = zoneadm::is_smartos(ctx);
+    let is_named = |name: &str, of_zone: Option<u32>| {
+        if is_smartos { debugid.is_some() && of_zone == debugid } else { name == vm }
+    };
+    let running = zones.live.iter().find(|(name, zone)| {
+        zone.brand == "bhyve" && zone.pid.is_some() && is_named(name, zone.debugid)
     });
     let Some((zone, _)) = running else {
         eprintln!("VM:{vm} is not created.");

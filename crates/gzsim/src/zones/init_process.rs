@@ -13,6 +13,7 @@ use crate::ctx::Ctx;
 use crate::fault::parse_duration;
 use crate::zones::ports;
 use crate::zones::qmp::{self, Button};
+use crate::zones::{monitor, zoneadm};
 
 /// How often init looks whether its zone is still there.
 const TICK: Duration = Duration::from_millis(500);
@@ -49,7 +50,7 @@ impl When {
 }
 
 /// Runs as the init of a zone until it is killed or the zone's root directory is gone; the zone's brand decides what
-/// the end of its init means. A kvm zone's init is its qemu, with a QMP socket, a bhyve
+/// the end of its init means. A kvm zone's init is its qemu, with a QMP socket (on OmniOS a monitor), a bhyve
 /// zone's is bhyve; both have serial ports and a VNC server.
 ///
 /// Settings when the zone boots:
@@ -67,7 +68,11 @@ pub fn run(ctx: &Ctx, zonepath: &str, brand: &str) -> i32 {
     // Before the QMP socket, for which whoever boots the zone waits.
     ports::serve(&path.join("root"), brand);
     if brand == "kvm" {
-        qmp::serve(&path.join("root"), sender.clone());
+        if zoneadm::is_smartos(ctx) {
+            qmp::serve(&path.join("root"), sender.clone());
+        } else {
+            monitor::serve(&path.join("root"), sender.clone());
+        }
     }
     let mut provisioned = When::from_setting(ctx.setting("GZSIM_PROVISION_DELAY").as_deref());
     let mut end = When::Never;

@@ -20,7 +20,7 @@ use crate::ctx::Ctx;
 use crate::net;
 use crate::state;
 use crate::tools::mount;
-use crate::zones::{presence, qmp};
+use crate::zones::{monitor, presence, qmp, zoneadm};
 
 /// Name of the state file.
 const NAME: &str = "zones";
@@ -227,7 +227,8 @@ fn spawn_init(ctx: &Ctx, name: &str, zone: &Live) -> Result<(i32, Option<String>
         .context("cannot start the zone's init")?;
     let pid = i32::try_from(child.id()).context("a process number")?;
     if zone.brand == "kvm" {
-        qmp::await_socket(&ctx.path(&zone.zonepath).join("root"));
+        let socket = if zoneadm::is_smartos(ctx) { qmp::SOCKET } else { monitor::SOCKET };
+        qmp::await_socket(&ctx.path(&zone.zonepath).join("root"), socket);
     }
     let started = match process_start(pid) {
         Started::At(time) => time,

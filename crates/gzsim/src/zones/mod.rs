@@ -4,6 +4,7 @@ pub mod brand;
 pub mod init_process;
 pub mod kstat;
 pub mod live;
+pub mod monitor;
 pub mod ports;
 pub mod prctl;
 pub mod presence;

@@ -21,22 +21,32 @@ pub enum Button {
 }
 
 /// The socket below the zone's root.
-const SOCKET: &str = "tmp/vm.qmp";
+pub const SOCKET: &str = "tmp/vm.qmp";
 
 /// How long a new qemu may take to open its socket.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Waits until a new qemu has opened its socket, so that whoever booted the zone can use it.
-pub fn await_socket(zone_root: &Path) {
+pub fn await_socket(zone_root: &Path, socket: &str) {
     let begun = Instant::now();
-    while UnixStream::connect(zone_root.join(SOCKET)).is_err() && begun.elapsed() < OPEN_LIMIT {
+    while UnixStream::connect(zone_root.join(socket)).is_err() && begun.elapsed() < OPEN_LIMIT {
         thread::sleep(Duration::from_millis(5));
     }
 }
 
 /// Serves the socket of the zone whose root is `zone_root` until the process ends; what is pressed goes to `buttons`.
 pub fn serve(zone_root: &Path, buttons: Sender<Button>) {
-    let path = zone_root.join(SOCKET);
+    listen(zone_root, SOCKET, buttons, converse);
+}
+
+/// Has each client of a socket in the zone served on a thread of its own.
+pub fn listen(
+    zone_root: &Path,
+    socket: &str,
+    buttons: Sender<Button>,
+    converse: fn(UnixStream, &Path, &Sender<Button>) -> std::io::Result<()>,
+) {
+    let path = zone_root.join(socket);
     // Left by the qemu before.
     let _ = fs::remove_file(&path);
     let Ok(listener) = UnixListener::bind(&path) else { return };
@@ -146,7 +156,7 @@ fn error(class: &str, text: &str) -> Value {
 }
 
 /// Writes a small picture, black, in the zone.
-fn take_picture(zone_root: &Path, name: &str) -> Option<()> {
+pub fn take_picture(zone_root: &Path, name: &str) -> Option<()> {
     const WIDTH: usize = 16;
     const HEIGHT: usize = 8;
     let relative: PathBuf = name.trim_start_matches('/').into();

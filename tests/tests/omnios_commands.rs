@@ -1,0 +1,220 @@
+//! Commands on VMs of OmniOS beside those that make and change them.
+
+use std::fs;
+
+use e2e::Gz;
+use e2e::flavours::omnios;
+use serde_json::{Value, json};
+
+const VM: &str = "b0000001-0000-4000-8000-000000000001";
+
+fn get(gz: &Gz) -> Value {
+    gz.vmadm(&["get", VM]).ok().json()
+}
+
+fn kvm() -> Value {
+    json!({
+        "uuid": VM, "brand": "kvm", "ram": 256, "vcpus": 1, "vnc_port": 0,
+        "disks": [{"size": 64, "model": "virtio", "boot": true}],
+        "nics": [{"nic_tag": "admin", "model": "virtio", "ip": "dhcp"}],
+    })
+}
+
+fn bhyve() -> Value {
+    json!({
+        "uuid": VM, "brand": "bhyve", "ram": 256, "vcpus": 1, "vnc_port": 0,
+        "disks": [{"size": 64, "model": "virtio", "boot": true}],
+    })
+}
+
+fn native() -> Value {
+    json!({
+        "uuid": VM, "brand": "ipkg", "max_physical_memory": 256, "delegate_dataset": true,
+        "routes": {"198.51.100.0/24": "192.0.2.1", "203.0.113.0/24": "nics[0]"},
+        "nics": [{"nic_tag": "net2", "ips": ["192.0.2.7/24", "192.0.2.8/24"], "gateways": ["192.0.2.1"]}],
+    })
+}
+
+#[test]
+fn qemu_is_controlled_through_its_monitor() {
+    let gz = omnios();
+    let _ = gz.create(&kvm()).ok();
+    let status = gz.run("bhyve-ctl", &["status", VM, "--json"]).ok().json();
+    assert_eq!(status["guest"], json!({"status": "running", "running": true}));
+    let stats = gz.run("bhyve-ctl", &["stats", VM, "--json"]).ok().json();
+    assert_eq!(stats[0]["stats"]["rd_bytes"], 512);
+    let info = gz.vmadm(&["info", VM, "status,vnc,pci"]).ok().json();
+    assert_eq!(info["status"], json!(["VM status: running"]));
+    assert!(info["vnc"][1].as_str().is_some_and(|line| line.contains("/tmp/vm.vnc")), "{info}");
+    let run = gz.vmadm(&["info", VM, "spice,kvm"]).failed();
+    assert!(run.stderr.contains("qemu: unknown command: 'info kvm'"), "{}", run.stderr);
+
+    assert_eq!(gz.vmadm(&["sysrq", VM, "nmi"]).ok().stderr, format!("Sent NMI to VM {VM}\n"));
+    let _ = gz.vmadm(&["sysrq", VM, "screenshot"]).ok();
+    let picture = fs::read(gz.path(&format!("/zones/{VM}/root/tmp/vm.ppm"))).expect("a picture");
+    assert!(picture.starts_with(b"P6\n"));
+    let png = gz.path("/screen.png");
+    let _ = gz.run("bhyve-ctl", &["screenshot", VM, &png.display().to_string()]).ok();
+    assert!(fs::read(&png).expect("a picture").starts_with(b"\x89PNG"));
+    for command in ["nmi", "reset"] {
+        let _ = gz.run("bhyve-ctl", &[command, VM]).ok();
+    }
+    let run = gz.run("bhyve-ctl", &["qmp", VM, "query-status"]).failed();
+    assert!(run.stderr.contains("no QMP socket"), "{}", run.stderr);
+    let _ = gz.run("bhyve-ctl", &["powerdown", VM, "-t", "20"]).ok();
+    assert_eq!(get(&gz)["state"], "stopped");
+    let _ = gz.vmadm(&["start", VM]).ok();
+    let _ = gz.run("bhyve-ctl", &["poweroff", VM]).ok();
+    assert_eq!(get(&gz)["state"], "stopped");
+}
+
+#[test]
+fn bhyve_is_controlled_by_the_name_of_its_zone() {
+    let gz = omnios();
+    let _ = gz.create(&bhyve()).ok();
+    gz.clear_calls();
+    let _ = gz.vmadm(&["sysrq", VM, "nmi"]).ok();
+    assert!(gz.calls().contains(&format!("bhyvectl --vm={VM} --inject-nmi")), "{:?}", gz.calls());
+    let run = gz.vmadm(&["sysrq", VM, "screenshot"]).failed();
+    assert!(run.stderr.contains("Invalid sysrq \"screenshot\""), "{}", run.stderr);
+    assert!(gz.vmadm(&["info", VM, "vnc"]).ok().json().get("vnc").is_some());
+}
+
+#[test]
+fn consoles_are_those_of_the_zones() {
+    let gz = omnios();
+    for payload in [kvm(), bhyve(), native()] {
+        let _ = gz.create(&payload).ok();
+        gz.clear_calls();
+        let _ = gz.vmadm(&["console", VM]);
+        let login = format!("zlogin -C -e \\035 {VM}");
+        assert!(gz.calls().contains(&login), "{}: {:?}", payload["brand"], gz.calls());
+        let _ = gz.vmadm(&["delete", VM]).ok();
+    }
+}
+
+#[test]
+fn a_native_zone_has_addresses_routes_and_data_of_its_own() {
+    let gz = omnios();
+    let before = gz.datasets();
+    let _ = gz.create(&native()).ok();
+    let vm = get(&gz);
+    assert_eq!(vm["datasets"], json!([format!("rpool/zones/{VM}/data")]));
+    assert_eq!(vm["nics"][0]["ips"], json!(["192.0.2.7/24", "192.0.2.8/24"]));
+    assert_eq!(vm["routes"], native()["routes"]);
+    let zone = gz.run("zonecfg", &["-z", VM, "info", "net"]).ok().text();
+    for line in ["allowed-address: 192.0.2.7/24", "allowed-address: 192.0.2.8/24"] {
+        assert!(zone.contains(line), "{zone}");
+    }
+    let route = |verb: &str, rest: &str| format!("zlogin {VM} /usr/sbin/route -p {verb} {rest}");
+    let calls = gz.calls();
+    for rest in ["198.51.100.0/24 192.0.2.1", "203.0.113.0/24 192.0.2.7 -interface"] {
+        assert!(calls.contains(&route("add", rest)), "{calls:?}");
+    }
+    gz.clear_calls();
+    let update = br#"{"remove_routes": ["203.0.113.0/24"], "set_routes": {"10.0.0.0/8": "192.0.2.1"}, "tmpfs": 64}"#;
+    let _ = gz.run_with("vmadm", &["update", VM], update).ok();
+    let calls = gz.calls();
+    for call in [
+        route("delete", "203.0.113.0/24 192.0.2.7 -interface"),
+        route("add", "10.0.0.0/8 192.0.2.1"),
+    ] {
+        assert!(calls.contains(&call), "{calls:?}");
+    }
+    assert_eq!(get(&gz)["tmpfs"], 64);
+    let _ = gz.vmadm(&["delete", VM]).ok();
+    assert_eq!(gz.datasets(), before);
+}
+
+#[test]
+fn snapshots_hold_the_root_of_a_native_zone() {
+    let gz = omnios();
+    let mut payload = native();
+    payload["delegate_dataset"] = false.into();
+    let _ = gz.create(&payload).ok();
+    let _ = gz.vmadm(&["create-snapshot", VM, "before"]).ok();
+    let snapshot = format!("rpool/zones/{VM}/ROOT/zbe@vmsnap-before");
+    assert!(gz.datasets().contains(&snapshot), "{}", gz.datasets());
+    assert_eq!(get(&gz)["snapshots"][0]["name"], "before");
+    gz.clear_calls();
+    let _ = gz.vmadm(&["rollback-snapshot", VM, "before"]).ok();
+    assert!(gz.calls().contains(&format!("zfs rollback -r {snapshot}")), "{:?}", gz.calls());
+    assert!(!gz.calls().iter().any(|call| call.ends_with(" -X")), "{:?}", gz.calls());
+    assert_eq!(get(&gz)["state"], "running");
+    let _ = gz.vmadm(&["delete-snapshot", VM, "before"]).ok();
+    assert!(!gz.datasets().contains("vmsnap-"));
+}
+
+#[test]
+fn snapshots_of_a_bhyve_vm_hold_its_disks() {
+    let gz = omnios();
+    let _ = gz.create(&bhyve()).ok();
+    let _ = gz.vmadm(&["create-snapshot", VM, "s"]).ok();
+    assert!(gz.datasets().contains(&format!("rpool/zones/{VM}/disk0@vmsnap-s")));
+    let _ = gz.vmadm(&["stop", VM, "-F"]).ok();
+    let _ = gz.vmadm(&["rollback-snapshot", VM, "s"]).ok();
+    assert_eq!(get(&gz)["state"], "stopped");
+    let _ = gz.vmadm(&["delete-snapshot", VM, "s"]).ok();
+}
+
+#[test]
+fn what_omnios_has_no_way_for_is_refused() {
+    let gz = omnios();
+    let _ = gz.create(&bhyve()).ok();
+    let before = gz.snapshot();
+    for (arguments, stdin) in [
+        (
+            &["reprovision", VM][..],
+            &br#"{"image_uuid": "c1d3f0b2-58a7-4f0e-8f3b-0e5f1a9d4e02"}"#[..],
+        ),
+        (&["send", VM], b""),
+        (&["receive"], b""),
+    ] {
+        let run = gz.run_with("vmadm", arguments, stdin).failed();
+        let named = format!("{} is not available on OmniOS", arguments[0]);
+        assert!(run.stderr.contains(&named), "{}", run.stderr);
+    }
+    assert_eq!(gz.snapshot(), before);
+}
+
+#[test]
+fn a_dry_run_prints_commands_of_this_system() {
+    let gz = omnios();
+    let _ = gz.create(&bhyve()).ok();
+    let update =
+        br#"{"ram": 512, "add_nics": [{"nic_tag": "admin", "model": "virtio", "ips": ["dhcp"]}]}"#;
+    let text = gz.run_with("vmadm", &["update", VM, "--dry-run"], update).ok().text();
+    for line in
+        [format!("zonecfg -z {VM}"), "< select attr name=ram; set value=\"512M\"; end".to_owned()]
+    {
+        assert!(text.contains(&line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains(" -u ") && !text.contains(" -X"), "{text}");
+    assert_eq!(get(&gz)["ram"], 256);
+}
+
+#[test]
+fn the_filesystem_of_vms_is_looked_for_or_named_where_it_is_wrong() {
+    let gz = omnios();
+    let file = gz.path("/etc/zonekit.toml");
+    fs::remove_file(&file).expect("it was there");
+    let _ = gz.create(&bhyve()).ok();
+    assert_eq!(get(&gz)["zonepath"], format!("/zones/{VM}"));
+    let _ = gz.vmadm(&["delete", VM]).ok();
+    for (text, message) in [
+        (
+            "dataset = \"tank/zones\"\n",
+            "/etc/zonekit.toml: there is no pool tank for VMs: set dataset to",
+        ),
+        (
+            "dataset = \"rpool/nosuch\"\n",
+            "/etc/zonekit.toml: dataset = \"rpool/nosuch\": it does not exist",
+        ),
+        ("[nictags]\n", "unknown field `nictags`"),
+        ("dataset = 1\n", "/etc/zonekit.toml"),
+    ] {
+        fs::write(&file, text).expect("writable");
+        let run = gz.create(&bhyve()).failed();
+        assert!(run.stderr.contains(message), "{text}: {}", run.stderr);
+    }
+}
