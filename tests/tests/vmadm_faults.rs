@@ -133,6 +133,23 @@ fn a_killed_create_is_undone_by_recover() {
     }
 }
 
+/// These have more that goes with the zone, and is not noted singly.
+#[test]
+fn killed_creates_of_other_brands_are_undone_too() {
+    let before = Gz::new().snapshot();
+    for payload in [joyent(), bhyve()] {
+        at_every_call(
+            "after kill caller",
+            |gz| gz.create(&payload),
+            |gz, call, run| {
+                assert_eq!(run.exit, None, "call {call}: {}", run.stderr);
+                let _ = gz.vmadm(&["recover"]).ok();
+                assert_unchanged(gz, &before, &format!("{} at call {call}", payload["brand"]));
+            },
+        );
+    }
+}
+
 #[test]
 fn the_next_command_on_the_vm_undoes_a_killed_create_too() {
     needs!(Need::Simulation);

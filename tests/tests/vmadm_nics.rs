@@ -261,3 +261,123 @@ fn an_update_cannot_take_the_address_of_another_vm() {
     assert_eq!(gz.snapshot(), before);
     let _ = update(&gz, &json!({"mac": mac, "ips": ["10.88.88.52/24"], "vlan_id": 7})).ok();
 }
+
+#[test]
+fn vrrp_nics_have_the_address_of_their_router() {
+    let gz = Gz::new();
+    let plain = json!({"nic_tag": "admin", "ips": ["10.88.88.51/24"], "primary": true});
+    let router = json!({
+        "nic_tag": "admin", "ips": ["10.88.88.60/24"], "vrrp_vrid": 5, "vrrp_primary_ip": "10.88.88.51"
+    });
+    let mut payload = vm(UUID, &json!({}));
+    payload["nics"] = json!([plain, router]);
+    payload["autoboot"] = true.into();
+    let _ = gz.create(&payload).ok();
+    let nic = gz.vmadm(&["get", UUID]).ok().json()["nics"][1].clone();
+    assert_eq!(nic["mac"], "00:00:5e:00:01:05");
+    assert_eq!((&nic["vrrp_vrid"], &nic["vrrp_primary_ip"]), (&json!(5), &json!("10.88.88.51")));
+    let addresses = link(&gz, UUID, "net1");
+    assert_eq!(value(&addresses, "allowed-ips"), "10.88.88.60,10.88.88.51");
+
+    let before = gz.snapshot();
+    let with = |more: Value| {
+        let mut nic = json!({"nic_tag": "external", "ips": ["10.88.89.60/24"], "vrrp_vrid": 6});
+        if let (Value::Object(nic), Value::Object(more)) = (&mut nic, more) {
+            nic.extend(more);
+        }
+        nic
+    };
+    let own = json!({"nic_tag": "external", "ips": ["10.88.89.51/24"]});
+    let ours = "10.88.89.51";
+    for (nics, message) in [
+        (json!([own, with(json!({}))]), "vrrp_vrid set but not vrrp_primary_ip"),
+        (json!([with(json!({"vrrp_primary_ip": ours}))]), "VM cannot contain only VRRP nics"),
+        (
+            json!([own, with(json!({"vrrp_primary_ip": "10.88.89.99"}))]),
+            "vrrp_primary_ip must belong to the same VM",
+        ),
+        (
+            json!([own, with(json!({"vrrp_primary_ip": "10.88.89.60"}))]),
+            "Cannot set vrrp_primary_ip to the IP of a VRRP nic",
+        ),
+        (
+            json!([own, with(json!({"vrrp_primary_ip": ours, "mac": "02:08:20:00:00:77"}))]),
+            "Cannot set both mac and vrrp_vrid",
+        ),
+        (
+            json!([
+                own,
+                with(json!({"vrrp_primary_ip": ours})),
+                with(json!({"vrrp_primary_ip": ours, "ips": ["10.88.89.61/24"]}))
+            ]),
+            "Cannot add multiple NICs with the same VRID: 6",
+        ),
+        (json!([own, with(json!({"vrrp_primary_ip": ours, "vrrp_vrid": 5}))]), CONFLICT),
+        (json!([own, with(json!({"vrrp_vrid": 256}))]), "Invalid value(s) for: nics.*.vrrp_vrid"),
+    ] {
+        let mut payload = vm(OTHER, &json!({}));
+        payload["nics"] = nics;
+        let run = gz.create(&payload).failed();
+        assert_eq!(run.stderr, format!("{message}\n"), "{}", payload["nics"]);
+        assert_eq!(gz.snapshot(), before, "{message}");
+    }
+}
+
+#[test]
+fn zones_have_routes_to_their_ipv6_gateways() {
+    const ROUTES: &str = "/root/etc/inet/static_routes";
+    let gz = Gz::new();
+    let file = |path: &str| {
+        std::fs::read_to_string(gz.path(&format!("/zones/{UUID}{path}"))).unwrap_or_default()
+    };
+    let mac = "02:08:20:00:00:51";
+    let nic = json!({
+        "mac": mac, "ips": ["10.88.88.51/24", "fd00::51/64"],
+        "gateways": ["fd00::1", "10.88.88.2", "fe80::1"]
+    });
+    let mut payload = vm(UUID, &nic);
+    payload["autoboot"] = true.into();
+    let _ = gz.create(&payload).ok();
+    assert_eq!(file("/root/etc/defaultrouter"), "10.88.88.2\n");
+    assert_eq!(file(ROUTES), "-inet6 default fd00::1\n-inet6 default fe80::1 -ifp net0\n");
+    let got = gz.vmadm(&["get", UUID]).ok().json()["nics"][0].clone();
+    assert_eq!(got["gateways"], json!(["fd00::1", "10.88.88.2", "fe80::1"]));
+    assert_eq!(got["gateway"], "10.88.88.2");
+
+    // The zone's own routes stay.
+    let own = "10.3.0.0/16 10.88.88.3";
+    let path = gz.path(&format!("/zones/{UUID}{ROUTES}"));
+    std::fs::write(&path, format!("{own}\n{}", file(ROUTES))).expect("the zone's file is writable");
+    gz.clear_calls();
+    let _ = update(&gz, &json!({"mac": mac, "gateways": ["10.88.88.2", "fd00::2"]})).ok();
+    assert_eq!(file(ROUTES), format!("{own}\n-inet6 default fd00::2\n"));
+    let route = |call: &&String| call.contains("/usr/sbin/route");
+    let calls: Vec<String> = gz.calls().iter().filter(route).cloned().collect();
+    let route = |rest: &str| format!("zlogin {UUID} /usr/sbin/route -n {rest}");
+    assert_eq!(
+        calls,
+        [
+            route("delete -inet6 default fd00::1"),
+            route("delete -inet6 default fe80::1 -ifp net0"),
+            route("add -inet6 default fd00::2")
+        ]
+    );
+    let only = json!({"remove_nics": [mac]}).to_string();
+    let _ = gz.run_with("vmadm", &["update", UUID], only.as_bytes()).ok();
+    assert_eq!(file(ROUTES), format!("{own}\n"));
+}
+
+#[test]
+fn a_zone_with_ipv6_gateways_alone_keeps_its_routes_and_lx_has_none() {
+    let gz = Gz::new();
+    let nic = json!({"ips": ["fd00::51/64"], "gateways": ["fd00::1"]});
+    let _ = gz.create(&vm(UUID, &nic)).ok();
+    // An empty file would make the zone drop every route.
+    assert!(!gz.path(&format!("/zones/{UUID}/root/etc/defaultrouter")).exists());
+    let mut lx = vm(OTHER, &json!({"ips": ["fd00::52/64"], "gateways": ["fd00::1"]}));
+    lx["brand"] = "lx".into();
+    lx["image_uuid"] = "5917ca96-c888-11e5-8da0-e785a1ad1185".into();
+    lx["kernel_version"] = "3.13.0".into();
+    let run = gz.create(&lx).failed();
+    assert_eq!(run.stderr, "Static gateways must be IPv4 addresses: fd00::1\n");
+}

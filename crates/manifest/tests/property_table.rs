@@ -10,7 +10,8 @@ use manifest::properties::{self, Flatten, PROPERTIES, Property};
 use manifest::{BrandSet, Flavour};
 
 /// Properties that SmartOS's vmadm does not have: see docs/COMPATIBILITY.md.
-const ADDED: [&str; 3] = ["nics.*.maxbw", "nics.*.priority", "nics.*.secondary_macs"];
+const ADDED: [&str; 4] =
+    ["nics.*.maxbw", "nics.*.priority", "nics.*.secondary_macs", "zone_attributes"];
 
 /// A set as the facts write it: groups of brands, or the names of SmartOS's brands in order.
 fn brands(set: BrandSet) -> String {

@@ -197,7 +197,7 @@ pub fn storage(root: &Root, payload: &Payload, target: &str) -> Result<create::F
     let pool = payload.text("zpool").unwrap_or_default().to_owned();
     let mut facts = create::Facts {
         now_ms: now_ms(),
-        volume_uuids: volume_uuids(payload),
+        volume_uuids: volume_uuids(payload.object()),
         provision_limit_ms: provision_limit_ms(),
         cloud_init_uuid: uuid::Uuid::new_v4().to_string(),
         ..Default::default()
@@ -253,11 +253,10 @@ fn provision_limit_ms() -> Option<u64> {
     Some(seconds.saturating_mul(1000))
 }
 
-fn volume_uuids(payload: &Payload) -> Vec<String> {
-    use manifest::Fields as _;
-    payload
-        .objects("add_filesystems")
-        .filter(|filesystem| filesystem.text("source") == Some("create-volume"))
+/// New UUIDs, one for each filesystem that is to be made for the VM under a name of our choice.
+pub fn volume_uuids(payload: &Object) -> Vec<String> {
+    elements(payload, &["add_filesystems"])
+        .filter(|filesystem| filesystem.get("source") == Some(&"create-volume".into()))
         .map(|_| uuid::Uuid::new_v4().to_string())
         .collect()
 }

@@ -93,7 +93,12 @@ fn read_facts(
     payload: &Object,
     brand: Brand,
 ) -> Result<update::Facts, Failure> {
-    let mut facts = update::Facts::default();
+    let mut facts =
+        update::Facts { volume_uuids: facts::volume_uuids(payload), ..update::Facts::default() };
+    if payload.contains_key("add_filesystems") {
+        let dataset = vm.get("zfs_filesystem").and_then(Value::as_str).unwrap_or_default();
+        facts.has_volumes = gz::zfs::exists(root, &format!("{dataset}/volumes"))?;
+    }
     let added = payload.get("add_disks").and_then(Value::as_array);
     if brand.vm_type().is_hvm()
         && let Some(added) = added

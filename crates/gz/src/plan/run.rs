@@ -141,6 +141,15 @@ impl Step {
                 }
                 Ok(())
             }
+            Self::ReplaceZoneLines { file, remove, add } => {
+                let zone = ZoneRoot::new(root, &file.root);
+                let old = zone.read(&file.path)?.unwrap_or_default();
+                let kept = old.lines().filter(|line| !remove.iter().chain(add).any(|l| l == line));
+                let new: String = kept
+                    .chain(add.iter().map(String::as_str))
+                    .fold(String::new(), |text, line| text + line + "\n");
+                zone.write(&file.path, new.as_bytes(), 0o644)
+            }
             Self::TouchZoneFile { file, directories } => {
                 let zone = ZoneRoot::new(root, &file.root);
                 let parent = file.path.rsplit_once('/').map_or("", |(parent, _)| parent);

@@ -143,6 +143,11 @@ impl fmt::Display for Step {
             S::PrependZoneFile { root, paths, .. } => {
                 write!(f, "prepend a note to the first of {} in {root}", paths.join(", "))
             }
+            S::ReplaceZoneLines { file, remove, add } => {
+                write!(f, "edit {}{}", file.root, file.path)?;
+                remove.iter().try_for_each(|line| write!(f, "\n- {line}"))?;
+                add.iter().try_for_each(|line| write!(f, "\n+ {line}"))
+            }
             S::TouchZoneFile { file, .. } => write!(f, "touch {}{}", file.root, file.path),
             S::RemoveZoneFiles { root, paths } => write!(f, "remove {} in {root}", paths.join(" ")),
             S::SetServiceProperty { root, service, property, value } => {

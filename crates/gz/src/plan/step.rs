@@ -129,6 +129,8 @@ pub enum Step {
     WriteZoneFile { file: ZoneFile, text: String, mode: u32 },
     /// Puts text before the first of `files` that exists.
     PrependZoneFile { root: String, paths: Vec<String>, text: String },
+    /// Takes lines out of a text file below a zone's root and puts others at its end; an absent file is made.
+    ReplaceZoneLines { file: ZoneFile, remove: Vec<String>, add: Vec<String> },
     /// Makes sure that a zone has a plain file, to mount something over for one: a link in its place goes. Without
     /// `directories` nothing is done where its directory does not exist.
     TouchZoneFile { file: ZoneFile, directories: bool },

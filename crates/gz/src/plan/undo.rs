@@ -76,6 +76,11 @@ impl Step {
             },
             Self::Boot { uuid } => vec![Self::Halt { uuid: uuid.clone() }],
             Self::WriteFile { path, .. } | Self::RemoveFile { path } => vec![file(root, path)?],
+            Self::ReplaceZoneLines { file, remove, add } => vec![Self::ReplaceZoneLines {
+                file: file.clone(),
+                remove: add.clone(),
+                add: remove.clone(),
+            }],
             Self::SetRctl { zone, name, value, before } => vec![Self::SetRctl {
                 zone: zone.clone(),
                 name: name.clone(),

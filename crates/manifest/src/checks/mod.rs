@@ -66,7 +66,7 @@ fn check(
     disks::check_added(payload, vm, brand)?;
     disks::check_updated(payload, vm, brand)?;
     filesystems::check(payload, facts)?;
-    let after = nics::check(payload, vm, brand)?;
+    let after = nics::check(payload, vm, brand, facts)?;
     limits::check_vga(payload)?;
     routes::check(payload, vm, &after.nics)?;
     limits::check_vnc_password(payload)?;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::brand::Brand;
+use crate::brand::{Brand, Flavour};
+use crate::facts::Facts;
 use crate::fields::{Fields, Object};
 use crate::ids::vrrp_mac;
 use crate::js;
@@ -40,10 +41,20 @@ struct Current {
     primary_ips: Vec<String>,
 }
 
+/// What the VM's kind says of its NICs.
+#[derive(Clone, Copy)]
+struct Rules<'a> {
+    brand: Brand,
+    /// The model of a NIC that names none.
+    default_model: Option<&'a str>,
+    ipv6_gateways: bool,
+}
+
 pub(super) fn check(
     payload: &mut Payload,
     vm: Option<&VmObject>,
     brand: Brand,
+    facts: &Facts,
 ) -> Result<After, Refusal> {
     let mut after = After::default();
     let mut current = Current::default();
@@ -51,12 +62,17 @@ pub(super) fn check(
         collect_current(payload, vm, &mut after, &mut current);
     }
     let default_model = default_model(vm);
+    let rules = Rules {
+        brand,
+        default_model: default_model.as_deref(),
+        ipv6_gateways: takes_ipv6_gateways(brand, facts.flavour),
+    };
     let mut primaries = 0;
     for key in ["add_nics", "update_nics"] {
         let added = key == "add_nics";
         for nic in payload.objects_mut(key) {
             primaries += usize::from(nic.has("primary"));
-            check_changed(nic, added, brand, default_model.as_deref(), &mut after, &mut current)?;
+            check_changed(nic, added, rules, &mut after, &mut current)?;
         }
     }
     remove(payload, &mut after, &mut current);
@@ -65,6 +81,21 @@ pub(super) fn check(
         return Refusal::rule("payload specifies more than 1 primary NIC");
     }
     Ok(after)
+}
+
+/// Guests are told of all gateways and see to them themselves; zones whose files we write get routes for them. The other
+/// brands' start-up knows IPv4 alone.
+fn takes_ipv6_gateways(brand: Brand, flavour: Flavour) -> bool {
+    flavour == Flavour::SmartOs
+        && (brand.vm_type().is_hvm() || brand.features().write_zone_netfiles)
+}
+
+fn check_gateways(nic: &Object, ipv6: bool) -> Result<(), Refusal> {
+    let good = |gateway: &String| net::is_ipv4(gateway) || (ipv6 && net::is_ipv6(gateway));
+    match list_items(nic, "gateways").into_iter().find(|gateway| !good(gateway)) {
+        Some(bad) => Refusal::rule(format!("Static gateways must be IPv4 addresses: {bad}")),
+        None => Ok(()),
+    }
 }
 
 fn collect_current(payload: &Payload, vm: &VmObject, after: &mut After, current: &mut Current) {
@@ -104,8 +135,7 @@ fn default_model(vm: Option<&VmObject>) -> Option<String> {
 fn check_changed(
     nic: &mut Object,
     added: bool,
-    brand: Brand,
-    default_model: Option<&str>,
+    rules: Rules<'_>,
     after: &mut After,
     current: &mut Current,
 ) -> Result<(), Refusal> {
@@ -132,11 +162,7 @@ fn check_changed(
             js::to_text(primary)
         ));
     }
-    if let Some(bad) =
-        list_items(nic, "gateways").into_iter().find(|gateway| !net::is_ipv4(gateway))
-    {
-        return Refusal::rule(format!("Static gateways must be IPv4 addresses: {bad}"));
-    }
+    check_gateways(nic, rules.ipv6_gateways)?;
     check_ips(nic, after, current)?;
     if added
         && let Some(vrid) = nic.integer("vrrp_vrid")
@@ -145,7 +171,7 @@ fn check_changed(
         return Refusal::rule("Cannot set both mac and vrrp_vrid");
     }
     current.primary_ips.extend(nic.text("vrrp_primary_ip").map(str::to_owned));
-    check_model_and_tag(nic, added, brand, default_model)?;
+    check_model_and_tag(nic, added, rules.brand, rules.default_model)?;
     merge(nic, &mut after.nics);
     check_allowed_ips(nic)?;
     check_cids(nic)

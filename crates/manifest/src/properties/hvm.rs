@@ -2,7 +2,7 @@
 
 use super::Kind::{Integer, List, ObjectArray, Text};
 use super::brands::{BHYVE, HVM, KVM};
-use super::{Encoding, Flatten, Property};
+use super::{ElementRule, Encoding, Flatten, Property};
 
 /// Why OmniOS has not what depends on it.
 const NO_SPICE: &str = "the kvm brand's qemu has no SPICE server";
@@ -75,7 +75,8 @@ pub(super) const ROWS: &[Property] = &[
         .encoding(Encoding::Base64),
     Property::new("remove_pci_devices", List, "Paths of PCI devices to remove.")
         .on_omnios()
-        .update(BHYVE),
+        .update(BHYVE)
+        .element(ElementRule::DevicePath),
     Property::new("spice_opts", Text, "Options of the SPICE server.")
         .not_on_omnios(NO_SPICE)
         .payload(KVM)

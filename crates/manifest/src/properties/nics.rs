@@ -104,12 +104,16 @@ pub(super) const ROWS: &[Property] = &[
         .add_update(ANY)
         .net_property("gateway")
         .updatable(),
-    Property::new("nics.*.gateways", List, "IPv4 default routers.")
-        .on_omnios()
-        .add_update(ANY)
-        .net_property("gateways")
-        .encoding(Encoding::CommaList)
-        .updatable(),
+    Property::new(
+        "nics.*.gateways",
+        List,
+        "Default routers; IPv6 ones where the brand can have them (not lx).",
+    )
+    .on_omnios()
+    .add_update(ANY)
+    .net_property("gateways")
+    .encoding(Encoding::CommaList)
+    .updatable(),
     Property::new("nics.*.interface", Text, "Name of the interface in the zone, such as net0.")
         .on_omnios()
         .add_update(ANY)

@@ -184,6 +184,8 @@ pub enum Flatten {
 pub enum ElementRule {
     /// Letters, digits, dots, dashes and underscores.
     AttributeName,
+    /// A path, which may have commas.
+    DevicePath,
     /// `0x` and an even number of hexadecimal digits, 512 characters at most.
     DhcpClientId,
     IpAddress,

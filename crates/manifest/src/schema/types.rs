@@ -69,6 +69,6 @@ fn pattern(rule: ElementRule) -> Option<&'static str> {
         ElementRule::SectorSize => Some("^[0-9]+(/[0-9]+)?$"),
         ElementRule::LinkPriority => Some("^(low|medium|high)$"),
         // Written in too many ways for a pattern that anybody could read.
-        ElementRule::IpAddress => None,
+        ElementRule::DevicePath | ElementRule::IpAddress => None,
     }
 }

@@ -144,6 +144,7 @@ fn element_name(rule: ElementRule) -> (&'static str, &'static str) {
             "a name of letters, digits, dots, dashes and underscores",
             "names of letters, digits, dots, dashes and underscores",
         ),
+        ElementRule::DevicePath => ("a path", "paths"),
         ElementRule::DhcpClientId => (
             "0x and an even number of hexadecimal digits",
             "identifiers of 0x and an even number of hexadecimal digits",

@@ -97,8 +97,10 @@ fn is_list(property: &Property, value: &Value) -> bool {
     let element_good = |element: &Value| {
         (element.is_string() || element.is_number())
             && property.element.is_none_or(|rule| satisfies(rule, element))
-            // A list is stored joined by commas and would come back as a different one.
-            && !js::to_text(element).contains(',')
+            // A list is stored joined by commas and would come back as a different one. Paths of devices always have
+            // commas, and lists of them are not stored.
+            && (property.element == Some(ElementRule::DevicePath)
+                || !js::to_text(element).contains(','))
     };
     match value {
         Value::String(text) => split_list(text).all(|part| element_good(&part.into())),
@@ -126,6 +128,7 @@ fn satisfies(rule: ElementRule, value: &Value) -> bool {
         (ElementRule::AttributeName, _) => is_attribute_name(&js::to_text(value)),
         (_, Value::String(text)) => match rule {
             ElementRule::AttributeName => is_attribute_name(text),
+            ElementRule::DevicePath => true,
             ElementRule::DhcpClientId => is_dhcp_client_id(text),
             ElementRule::IpAddress => is_ip(text),
             ElementRule::LinkPriority => matches!(text.as_str(), "low" | "medium" | "high"),

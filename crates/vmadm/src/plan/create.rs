@@ -91,6 +91,10 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
     if let Some(script) = disks::place_cloud_init(&payload, &facts.cloud_init_uuid)? {
         plan.steps.push(change(&uuid, &script));
     }
+    if flag(&payload, "firewall_enabled") {
+        // The zone finds its rules when it boots.
+        plan.steps.push(Step::SetFirewall { uuid: uuid.clone(), enabled: true });
+    }
     if boots {
         let vm = vm_object(&payload, &zonepath, facts);
         let wait = if flag(&payload, "nowait") {
@@ -230,7 +234,7 @@ fn configuration(
         steps.extend(files);
         steps.push(add_filesystems(uuid, &filesystems)?);
     }
-    created_filesystems(steps, payload, uuid, zonepath)
+    created_filesystems(steps, payload, uuid, zonepath, false)
 }
 
 fn with_nics(payload: &Object) -> Object {
@@ -246,8 +250,9 @@ fn add_filesystems(uuid: &str, filesystems: &[Value]) -> Result<Step, String> {
     Ok(change(uuid, &script))
 }
 
-/// Sources of filesystems that are made for the VM become paths below its dataset.
-fn resolve_created_filesystems(
+/// Sources of filesystems that are made for the VM become paths below its dataset. `uuids` name the volumes of those
+/// that say `create-volume`.
+pub(super) fn resolve_created_filesystems(
     payload: &mut Object,
     zonepath: &str,
     uuids: &[String],
@@ -282,11 +287,13 @@ fn resolve_created_filesystems(
 /// Where the planner keeps the filesystems that it makes.
 const CREATED: &str = "created_filesystems";
 
-fn created_filesystems(
+/// Makes the filesystems that [`resolve_created_filesystems`] found; `has_volumes` says whether the VM has had any.
+pub(super) fn created_filesystems(
     steps: &mut Vec<Step>,
     payload: &Object,
     uuid: &str,
     zonepath: &str,
+    has_volumes: bool,
 ) -> Result<(), String> {
     let created = super::list(payload, CREATED);
     if created.is_empty() {
@@ -295,7 +302,9 @@ fn created_filesystems(
     let new =
         |dataset: &str| Step::CreateFilesystem { dataset: dataset.to_owned(), properties: vec![] };
     let below = zonepath.trim_start_matches('/');
-    steps.push(new(&format!("{below}/volumes")));
+    if !has_volumes {
+        steps.push(new(&format!("{below}/volumes")));
+    }
     for filesystem in objects(payload, CREATED) {
         let source = text(filesystem, "source");
         steps.push(new(source.trim_start_matches('/')));

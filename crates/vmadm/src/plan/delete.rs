@@ -34,6 +34,12 @@ pub fn plan(vm: &Object) -> Result<Plan, String> {
             plan.steps.push(Step::DestroyVolume { dataset: own.to_owned() });
         }
     }
+    let dataset = text(vm, "zfs_filesystem");
+    let own = dataset.rsplit_once('/').is_some_and(|(_, name)| name == text(vm, "zonename"));
+    if !installed && own {
+        // A bhyve VM's is there before its zone is installed, and goes with no uninstallation.
+        plan.steps.push(Step::DestroyDataset { dataset: dataset.to_owned(), force: true });
+    }
     plan.steps.push(Step::DeleteZone { uuid: uuid.to_owned() });
     Ok(plan)
 }

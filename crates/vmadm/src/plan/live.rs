@@ -88,11 +88,15 @@ pub(super) fn resize_tmp(steps: &mut Vec<Step>, vm: &Object, payload: &Object) {
     }
 }
 
-/// The zone's packet filter.
+/// The zone's packet filter: its rules are written anew where what they go by has changed. A zone that does not run
+/// finds them when it boots.
 pub(super) fn firewall(steps: &mut Vec<Step>, vm: &Object, payload: &Object) {
-    let Some(wanted) = payload.get("firewall_enabled") else { return };
-    let wanted = wanted == &Value::Bool(true);
-    if is_running(vm) && wanted != flag(vm, "firewall_enabled") {
+    const RULES_GO_BY: [&str; 5] =
+        ["add_nics", "remove_nics", "update_nics", "set_tags", "remove_tags"];
+    let before = flag(vm, "firewall_enabled");
+    let wanted = payload.get("firewall_enabled").map_or(before, |value| value == true);
+    let other_rules = wanted && RULES_GO_BY.iter().any(|key| payload.contains_key(*key));
+    if wanted != before || other_rules {
         steps.push(Step::SetFirewall { uuid: text(vm, "uuid").to_owned(), enabled: wanted });
     }
 }

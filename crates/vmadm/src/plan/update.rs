@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zonecfg::mapping::smartos_write;
 
-use super::create::{change, protect};
-use super::{ConfigFiles, Object, as_text, disks, docker, flag, links, list, live, objects, text};
+use super::create::{self, change, protect};
+use super::{
+    ConfigFiles, Object, as_text, disks, docker, flag, links, list, live, objects, text, zone_files,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -25,6 +27,10 @@ pub struct Facts {
     pub reservations: BTreeMap<String, Reservation>,
     /// The VM's interfaces that are up.
     pub links: BTreeSet<String>,
+    /// UUIDs for created volumes, one for each `create-volume` filesystem.
+    pub volume_uuids: Vec<String>,
+    /// Whether the VM has had created volumes before.
+    pub has_volumes: bool,
 }
 
 /// What a volume needs to be written full, in bytes.
@@ -126,6 +132,7 @@ pub fn plan_with(
     let zonepath = text(vm, "zonepath");
     let mut plan = Plan::new("update", uuid, OnFailure::Undo);
     let steps = &mut plan.steps;
+    create::resolve_created_filesystems(&mut payload, zonepath, &facts.volume_uuids)?;
 
     let adds_disks = payload.contains_key("add_disks");
     let space = space(vm, &payload, brand, dataset);
@@ -159,8 +166,12 @@ pub fn plan_with(
     if configured {
         steps.push(change(uuid, &script));
     }
+    create::created_filesystems(steps, &payload, uuid, zonepath, facts.has_volumes)?;
     live::restart_metadata(steps, vm, &payload, brand);
     links::update(steps, vm, &payload, &facts.links);
+    if brand.features().write_zone_netfiles {
+        zone_files::update_ipv6_routes(steps, vm, &payload);
+    }
     let resizes = resize_disks(steps, vm, &payload, &room);
     docker_hosts(steps, vm, &new_files, zonepath)?;
     let spaces = after.is_some();
@@ -262,9 +273,7 @@ fn add_disks(
     }
     let used = objects(vm, "disks").filter_map(|disk| disks::number(text(disk, "path"))).collect();
     let pools = disks::Pools {
-        block_size: &|pool| {
-            facts.block_sizes.get(pool).copied().unwrap_or(super::create::BLOCK_SIZE)
-        },
+        block_size: &|pool| facts.block_sizes.get(pool).copied().unwrap_or(create::BLOCK_SIZE),
         has_final: &|image| !facts.without_final.contains(image),
     };
     let dataset = text(vm, "zfs_filesystem");

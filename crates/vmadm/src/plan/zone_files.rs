@@ -1,8 +1,9 @@
 //! Files in a new zone's root: what its first boot reads.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use gz::plan::{Step, ZoneFile};
+use zonecfg::mapping::smartos_write::{self, NIC_UPDATABLE};
 
 use super::{Object, as_text, flag, list, objects, text};
 
@@ -39,10 +40,20 @@ pub(super) fn network(payload: &Object, root: &str) -> Vec<Step> {
         }
         if flag(nic, "primary") && !primary_found {
             primary_found = true;
-            if nic.contains_key("gateways") {
-                let routers: String =
-                    list(nic, "gateways").iter().map(|gateway| as_text(gateway) + "\n").collect();
+            // The file is for IPv4 alone; an empty one makes the zone drop all of its routes.
+            let routers: String =
+                ipv4_gateways(nic).fold(String::new(), |text, gateway| text + gateway + "\n");
+            let none = nic.contains_key("gateways") && list(nic, "gateways").is_empty();
+            if none || !routers.is_empty() {
                 steps.push(write(root, "/etc/defaultrouter", routers));
+            }
+            let routes = ipv6_routes(nic);
+            if !routes.is_empty() {
+                steps.push(Step::ReplaceZoneLines {
+                    file: static_routes(root),
+                    remove: Vec::new(),
+                    add: routes,
+                });
             }
             if addresses(nic).any(|ip| ip == "dhcp") {
                 steps.push(write(root, &format!("/etc/dhcp.{interface}"), String::new()));
@@ -52,6 +63,81 @@ pub(super) fn network(payload: &Object, root: &str) -> Vec<Step> {
     let name = hostname(payload);
     steps.push(write(root, "/etc/nodename", format!("{name}\n")));
     steps
+}
+
+fn gateways(nic: &Object) -> impl Iterator<Item = &str> {
+    list(nic, "gateways").iter().filter_map(serde_json::Value::as_str)
+}
+
+fn ipv4_gateways(nic: &Object) -> impl Iterator<Item = &str> {
+    gateways(nic).filter(|gateway| !gateway.contains(':'))
+}
+
+/// The lines of the zone's static routes for a primary NIC's IPv6 gateways: arguments of `route add` (observed in
+/// illumos's net-routing-setup, which runs it on each line).
+fn ipv6_routes(nic: &Object) -> Vec<String> {
+    gateways(nic)
+        .filter_map(|gateway| {
+            let gateway: Ipv6Addr = gateway.parse().ok()?;
+            if !gateway.is_unicast_link_local() {
+                return Some(format!("-inet6 default {gateway}"));
+            }
+            // Such an address is one of a link's; a NIC that an update adds has no name for it yet.
+            let interface = Some(text(nic, "interface")).filter(|name| !name.is_empty())?;
+            Some(format!("-inet6 default {gateway} -ifp {interface}"))
+        })
+        .collect()
+}
+
+fn static_routes(root: &str) -> ZoneFile {
+    ZoneFile { root: root.to_owned(), path: "/etc/inet/static_routes".to_owned() }
+}
+
+/// What an update makes of the routes to IPv6 gateways, in the zone's file and, where it runs, in the zone. The zone's
+/// own services see to all else.
+pub(super) fn update_ipv6_routes(steps: &mut Vec<Step>, vm: &Object, payload: &Object) {
+    let before = objects(vm, "nics").find(|nic| flag(nic, "primary")).map(ipv6_routes);
+    let before = before.unwrap_or_default();
+    let after = primary_after(vm, payload).as_ref().map(ipv6_routes).unwrap_or_default();
+    let only = |these: &[String], others: &[String]| -> Vec<String> {
+        these.iter().filter(|line| !others.contains(line)).cloned().collect()
+    };
+    let (remove, add) = (only(&before, &after), only(&after, &before));
+    if remove.is_empty() && add.is_empty() {
+        return;
+    }
+    if text(vm, "state") == "running" {
+        for (verb, lines) in [("delete", &remove), ("add", &add)] {
+            for line in lines {
+                let words = ["/usr/sbin/route", "-n", verb].into_iter().chain(line.split(' '));
+                steps.push(Step::Login {
+                    zone: text(vm, "zonename").to_owned(),
+                    command: words.map(str::to_owned).collect(),
+                    // It comes to the same with the zone's next boot.
+                    required: false,
+                });
+            }
+        }
+    }
+    let root = format!("{}/root", text(vm, "zonepath"));
+    steps.push(Step::ReplaceZoneLines { file: static_routes(&root), remove, add });
+}
+
+/// The NIC that is primary after an update, as it is then.
+fn primary_after(vm: &Object, payload: &Object) -> Option<Object> {
+    let updated = |old: &Object| {
+        let update = objects(payload, "update_nics").find(|nic| nic.get("mac") == old.get("mac"));
+        update.map_or_else(|| old.clone(), |new| smartos_write::updated(old, new, NIC_UPDATABLE))
+    };
+    let Some(mac) = smartos_write::new_primary(vm, payload) else {
+        let removed = list(payload, "remove_nics");
+        let stays = |nic: &&Object| {
+            flag(nic, "primary") && !removed.iter().any(|mac| nic.get("mac") == Some(mac))
+        };
+        return objects(vm, "nics").find(stays).map(updated);
+    };
+    let added = objects(payload, "add_nics").find(|nic| text(nic, "mac") == mac).cloned();
+    added.or_else(|| objects(vm, "nics").find(|nic| text(nic, "mac") == mac).map(updated))
 }
 
 fn hostname(payload: &Object) -> &str {

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-pub use nics::{complete_nics, plain_mac, zonecfg_mac};
+pub use nics::{complete_nics, new_primary, plain_mac, zonecfg_mac};
 pub use quote::Unmappable;
 pub use updates::{
     DISK_UPDATABLE, FILESYSTEM_UPDATABLE, NIC_UPDATABLE, PCI_DEVICE_UPDATABLE, updated,

@@ -240,8 +240,8 @@ fn macs_after(vm: &Object, payload: &Object) -> Vec<String> {
 }
 
 /// The MAC of the NIC that becomes primary: the one asked for or, when the primary one goes, the first that stays with
-/// a public address, else the first that stays.
-fn new_primary(vm: &Object, payload: &Object) -> Option<String> {
+/// a public address, else the first that stays. `None`: the one that is primary stays so.
+pub fn new_primary(vm: &Object, payload: &Object) -> Option<String> {
     let asked = ["nics", "add_nics", "update_nics"]
         .into_iter()
         .flat_map(|list| objects(payload, list))
