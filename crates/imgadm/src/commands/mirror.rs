@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
@@ -12,11 +14,12 @@ use crate::app::App;
 use crate::cli::options::{Given, flag, value};
 use crate::config::{Kind, SourceInfo};
 use crate::errors::{Error, Result};
+use crate::import::bars::Bars;
 use crate::import::{size, spool};
 use crate::pipeline::checksum::Hasher;
-use crate::pipeline::fetch::{self, CHUNK, Failure, Progress};
+use crate::pipeline::fetch::{CHUNK, Failure};
+use crate::pipeline::file::Download;
 use crate::rows::{Filter, ImageInfo, filter};
-use crate::sources::http::Limits;
 use crate::sources::{Found, FoundWhat, Image, Source};
 
 pub const COMMAND: Command = Command {
@@ -163,7 +166,7 @@ impl Mirror {
         }
         gz::files::make_directory(&home)?;
         if !is_whole(image, &file) {
-            let bytes = download(image, &file)?;
+            let bytes = download(image, &file, self.quiet)?;
             if !self.quiet {
                 println!("Copied image {} ({}, {})", image.uuid, image.label(), size::human(bytes));
             }
@@ -173,6 +176,7 @@ impl Mirror {
 
     /// Writes the answers to `/images` and `/ping`, for web servers that only know files.
     fn write_indexes(&self) -> Result<()> {
+        gz::files::make_directory(&self.directory)?;
         let catalog = crate::serve::catalog::Catalog::new(&self.directory)?;
         let list: Vec<Value> = catalog.list().iter().map(|entry| entry.manifest.clone()).collect();
         gz::files::make_directory(&self.directory.join("images"))?;
@@ -183,18 +187,21 @@ impl Mirror {
 }
 
 /// Downloads a file; once more from the start where all of it came and was wrong.
-fn download(image: &Image, file: &Path) -> Result<u64> {
+fn download(image: &Image, file: &Path, quiet: bool) -> Result<u64> {
     let partial = file.with_extension("partial");
-    match attempt(image, &partial, file) {
+    let bars = Bars::new(std::slice::from_ref(image), quiet);
+    let done = match attempt(image, &partial, file, &bars) {
         Err(Failure { wrong: true, .. }) => {
             let _ = std::fs::remove_file(&partial);
-            attempt(image, &partial, file).map_err(|failure| {
+            attempt(image, &partial, file, &bars).map_err(|failure| {
                 let _ = std::fs::remove_file(&partial);
                 failure.error
             })
         }
         other => other.map_err(|failure| failure.error),
-    }
+    };
+    bars.finish(0);
+    done
 }
 
 fn is_whole(image: &Image, file: &Path) -> bool {
@@ -208,32 +215,27 @@ fn is_whole(image: &Image, file: &Path) -> bool {
 
 /// Goes on with `partial`, or begins it, and gives it its name once it is whole and right. What was broken off stays
 /// for the next time.
-fn attempt(image: &Image, partial: &Path, file: &Path) -> std::result::Result<u64, Failure> {
+fn attempt(
+    image: &Image,
+    partial: &Path,
+    file: &Path,
+    bars: &Bars,
+) -> std::result::Result<u64, Failure> {
     let failed =
         |e: std::io::Error| Error::file_system(format!("cannot write {}: {e}", partial.display()));
-    let mut out = OpenOptions::new().append(true).create(true).open(partial).map_err(failed)?;
-    let begun = seen(image, partial).map_err(failed)?;
-    let mut written = Ok(());
-    let progress = Progress::default();
-    let fetched = fetch::fetch_on(
-        &*image.origin,
-        &image.wanted(false),
-        Limits::from_env(),
-        &progress,
-        begun,
-        &mut |bytes| {
-            if written.is_ok() {
-                written = out.write_all(bytes);
-            }
-            if written.is_err() || gz::interrupt::requested() {
-                progress.cancel();
-            }
-            written.is_ok()
-        },
-    );
-    written.map_err(failed)?;
-    let bytes = fetched?;
-    out.sync_all().map_err(failed)?;
+    let out = OpenOptions::new().append(true).create(true).open(partial).map_err(failed)?;
+    let download = Download {
+        origin: Arc::clone(&image.origin),
+        wanted: image.wanted(false),
+        file: out,
+        path: partial.to_owned(),
+        begun: seen(image, partial).map_err(failed)?,
+        progress: Arc::default(),
+    };
+    let bytes = download.run_watched(&mut |progress| {
+        bars.set(0, progress.fetched.load(Ordering::Relaxed));
+        Ok(())
+    })?;
     std::fs::rename(partial, file).map_err(failed)?;
     Ok(bytes)
 }

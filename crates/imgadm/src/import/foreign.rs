@@ -4,10 +4,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use gz::zfs;
 use serde_json::{Value, json};
 
+use super::bars::Bars;
 use super::bound::Bound;
 use super::install::{Target, check_interrupt};
 use super::{Options, size, spool};
@@ -16,8 +18,9 @@ use crate::create;
 use crate::disk::{Disk, Format, HEAD, head};
 use crate::errors::{Error, Result};
 use crate::pipeline::decode::{Compression, decoder};
-use crate::pipeline::fetch::{self, LocalFile, Opened, Origin, Progress, Wanted};
-use crate::sources::http::{Client, Limits, Request};
+use crate::pipeline::fetch::{self, LocalFile, Opened, Origin, SharedOrigin, Wanted};
+use crate::pipeline::file::Download;
+use crate::sources::http::{Client, Request};
 use crate::sources::{Content, Image, opened};
 use crate::{image_manifest, layer, time};
 
@@ -50,9 +53,11 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
         .prefix("import-")
         .tempdir_in(&directory)
         .map_err(|e| Error::file_system(format!("cannot write to {}: {e}", directory.display())))?;
+    let mut bound = Bound::new(options.root, options.pool, &Value::Null);
     let file = if is_url(argument) {
         let path = scratch.path().join("download");
-        let bytes = download(app, argument, &path)?;
+        let bars = Bars::with(std::iter::once((argument.to_owned(), None)), options.quiet);
+        let bytes = download(app, argument, &path, &bars, &mut bound)?;
         println!("Downloaded {argument} ({})", size::human(bytes));
         path
     } else {
@@ -64,7 +69,6 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
     let format = Format::sniff(&unpacked_head(&file, compression).map_err(unreadable)?);
     let target = Target { root: options.root, pool: options.pool, zstream: false };
     let partial = target.partial(&uuid);
-    let mut bound = Bound::new(options.root, options.pool, &Value::Null);
     let (kind, more) = match format {
         Format::ZfsStream => {
             return Err(Error::usage(format!(
@@ -257,25 +261,18 @@ impl Origin for UrlFile {
     }
 }
 
-fn download(app: &App, url: &str, path: &Path) -> Result<u64> {
-    let origin =
-        UrlFile { client: Client::new(url, false, &app.user_agent()?)?, url: url.to_owned() };
-    let failed =
-        |e: std::io::Error| Error::file_system(format!("cannot write {}: {e}", path.display()));
-    let mut out = File::create(path).map_err(failed)?;
-    let wanted = Wanted { uuid: url.to_owned(), size: None, checksum: None, unchecked: false };
-    let progress = Progress::default();
-    let mut written = Ok(());
-    let fetched = fetch::fetch(&origin, &wanted, Limits::from_env(), &progress, &mut |bytes| {
-        if written.is_ok() {
-            written = out.write_all(bytes);
-        }
-        if written.is_err() || gz::interrupt::requested() {
-            progress.cancel();
-        }
-        written.is_ok()
+fn download(app: &App, url: &str, path: &Path, bars: &Bars, bound: &mut Bound<'_>) -> Result<u64> {
+    let origin: SharedOrigin = Arc::new(UrlFile {
+        client: Client::new(url, false, &app.user_agent()?)?,
+        url: url.to_owned(),
     });
-    written.map_err(failed)?;
-    check_interrupt()?;
+    let wanted = Wanted { uuid: url.to_owned(), size: None, checksum: None, unchecked: false };
+    let download = Download::new(&origin, wanted, path.to_owned())?;
+    let fetched = download.run_watched(&mut |progress| {
+        let bytes = progress.fetched.load(Ordering::Relaxed);
+        bars.set(0, bytes);
+        bound.check(bytes)
+    });
+    bars.finish(0);
     fetched.map_err(|failure| failure.error)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -13,8 +12,8 @@ use gz::Root;
 use crate::errors::{Error, Result};
 use crate::pipeline::checksum::{Checksum, Hasher};
 use crate::pipeline::fetch::{self, Failure, Progress};
+use crate::pipeline::file::Download;
 use crate::sources::Image;
-use crate::sources::http::Limits;
 
 /// Where downloads wait.
 pub const DIRECTORY: &str = "/var/tmp/.imgadm-downloads";
@@ -162,30 +161,13 @@ impl Worker {
     fn attempt(&self, place: usize) -> std::result::Result<u64, Failure> {
         let (image, file) = (&self.images[place], &self.files[place]);
         let partial = partial(file);
-        let failed = |e: std::io::Error| {
-            Error::file_system(format!("cannot write {}: {e}", partial.display()))
+        let download = Download {
+            progress: Arc::clone(&self.progress[place]),
+            ..Download::new(&image.origin, image.wanted(self.zstream), partial.clone())?
         };
-        let mut out = File::create(&partial).map_err(failed)?;
-        let mut written = Ok(());
-        let progress = &self.progress[place];
-        let fetched = fetch::fetch(
-            &*image.origin,
-            &image.wanted(self.zstream),
-            Limits::from_env(),
-            progress,
-            &mut |bytes| {
-                if written.is_ok() {
-                    written = out.write_all(bytes);
-                    if written.is_err() {
-                        progress.cancel();
-                    }
-                }
-                written.is_ok()
-            },
-        );
-        written.map_err(failed)?;
-        let bytes = fetched?;
-        std::fs::rename(&partial, file).map_err(failed)?;
+        let bytes = download.run()?;
+        std::fs::rename(&partial, file)
+            .map_err(|e| Error::file_system(format!("cannot write {}: {e}", file.display())))?;
         Ok(bytes)
     }
 }

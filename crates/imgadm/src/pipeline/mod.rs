@@ -4,6 +4,7 @@
 pub mod checksum;
 pub mod decode;
 pub mod fetch;
+pub mod file;
 
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;

@@ -34,6 +34,8 @@ pub struct Reply {
     pub length: Option<u64>,
     /// The body is repeated for ever.
     pub endless: bool,
+    /// After the body, nothing more is said for a while.
+    pub hang: bool,
     /// A pause after every byte of the body.
     pub drip: Option<std::time::Duration>,
 }
@@ -165,5 +167,9 @@ fn answer(stream: &mut impl Write, reply: &Reply) -> std::io::Result<()> {
             stream.write_all(&reply.body)?;
         }
     }
-    stream.flush()
+    stream.flush()?;
+    if reply.hang {
+        thread::sleep(std::time::Duration::from_secs(20));
+    }
+    Ok(())
 }

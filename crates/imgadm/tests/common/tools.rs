@@ -30,7 +30,7 @@ list)
         done;;
     "list -t all -pHr -o name "*) has "$last" || missing "$last"; names | grep -e "^$last\$" -e "^$last@";;
     "list -t filesystem,volume -o origin,name -pH")
-        sort "$top/datasets" | grep -v @ | awk -F '\t' '{ print $2 "\t" $1 }';;
+        sort "$top/datasets" | awk -F '\t' '$1 !~ /@/ { print $2 "\t" $1 }';;
     *) echo "unexpected: zfs $*" >&2; exit 2;;
     esac;;
 receive)

@@ -1,0 +1,274 @@
+//! Images of VMs: `imgadm create`, with and without a script that prepares the VM. The test is the guest that runs
+//! the script: it tells through the VM's metadata how it fares.
+
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use e2e::Gz;
+use serde_json::{Value, json};
+
+const VM: &str = "a0000001-0000-4000-8000-000000000001";
+const IMAGE: &str = "01b2c898-945f-11e1-a523-af1afbe22822";
+/// How long a stage may take on a machine that is busy.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn zone() -> Value {
+    json!({
+        "uuid": VM, "brand": "joyent", "image_uuid": IMAGE, "alias": "x", "autoboot": false,
+        "max_physical_memory": 256, "quota": 5, "customer_metadata": {"mine": "kept"},
+        "nics": [{"nic_tag": "admin", "ips": ["10.88.88.51/24"], "mac": "02:08:20:00:00:51"}]
+    })
+}
+
+fn machine() -> Value {
+    json!({
+        "uuid": VM, "brand": "bhyve", "alias": "x", "autoboot": false, "ram": 256, "vcpus": 1,
+        "customer_metadata": {"mine": "kept"},
+        "disks": [{"boot": true, "model": "virtio", "size": 512}],
+        "nics": [{"nic_tag": "admin", "ips": ["10.88.88.51/24"], "model": "virtio",
+            "mac": "02:08:20:00:00:51"}]
+    })
+}
+
+/// What the manifest of a machine without an image has to say.
+const OF_MACHINE: &[&str] = &[
+    "os=linux",
+    "type=zvol",
+    "image_size=512",
+    "nic_driver=virtio",
+    "disk_driver=virtio",
+    "cpu_type=host",
+];
+
+struct Lab {
+    gz: Gz,
+    out: tempfile::TempDir,
+    before: (Value, String),
+    more: &'static [&'static str],
+}
+
+impl Lab {
+    fn new(payload: &Value, running: bool) -> Self {
+        let gz = Gz::new();
+        let _ = gz.create(payload).ok();
+        if running {
+            let _ = gz.vmadm(&["start", VM]).ok();
+        }
+        let more: &[&str] = if payload["brand"] == "bhyve" { OF_MACHINE } else { &[] };
+        let out = tempfile::tempdir().unwrap();
+        let mut lab = Self { gz, out, before: (Value::Null, String::new()), more };
+        std::fs::write(lab.out.path().join("script"), "#!/bin/sh\n").unwrap();
+        lab.before = lab.now();
+        lab
+    }
+
+    /// What has to be as before: the VM, and all datasets.
+    fn now(&self) -> (Value, String) {
+        let vm = self.gz.vmadm(&["get", VM]).ok().json();
+        let fields = [
+            "state",
+            "customer_metadata",
+            "internal_metadata",
+            "quota",
+            "disks",
+            "nics",
+            "snapshots",
+            "alias",
+        ];
+        let kept = fields.iter().map(|name| ((*name).to_owned(), vm[*name].clone()));
+        (kept.collect(), self.gz.datasets())
+    }
+
+    fn create(&self, arguments: &[&str]) -> Child {
+        let out = self.out.path().to_str().unwrap();
+        let script = self.out.path().join("script");
+        let mut all = vec!["create", "-s", script.to_str().unwrap(), "-o", out];
+        all.extend(arguments);
+        all.extend([VM, "name=made", "version=1.0.0"]);
+        // A machine without an image has nowhere to take these from.
+        all.extend(self.more);
+        let mut command = self.gz.command("imgadm", &all);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Waits until the VM was started with the script.
+    fn wait_for_script(&self) {
+        let begun = Instant::now();
+        loop {
+            let vm = self.gz.vmadm(&["get", VM]).json();
+            if vm["state"] == "running" && !vm["internal_metadata"]["operator-script"].is_null() {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the script was not started");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What the script tells.
+    fn tell(&self, keys: &Value) {
+        let update = json!({"set_customer_metadata": keys}).to_string();
+        let _ = self.gz.run_with("vmadm", &["update", VM], update.as_bytes()).ok();
+    }
+
+    fn unchanged(&self) {
+        let now = self.now();
+        assert_eq!(now.0, self.before.0);
+        assert_eq!(now.1, self.before.1);
+    }
+
+    /// The names of what was written, but for the script.
+    fn files(&self) -> Vec<String> {
+        let list = std::fs::read_dir(self.out.path()).unwrap();
+        let mut names: Vec<String> =
+            list.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| name != "script");
+        names.sort();
+        names
+    }
+}
+
+fn said(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// The script succeeds: an image is made, and the VM is as before.
+fn prepared(payload: &Value, running: bool, arguments: &[&str], files: &[&str]) -> Value {
+    let lab = Lab::new(payload, running);
+    let child = lab.create(arguments);
+    lab.wait_for_script();
+    lab.tell(&json!({"prepare-image:state": "running"}));
+    sleep(Duration::from_secs(3));
+    // What the script does to the VM.
+    let changed = lab.gz.path(&format!("/zones/{VM}/root/prepared"));
+    std::fs::write(&changed, "by the script").unwrap();
+    lab.tell(&json!({"prepare-image:state": "success"}));
+    let _ = lab.gz.vmadm(&["stop", VM, "-F"]).ok();
+    let output = child.wait_with_output().unwrap();
+    let (stdout, stderr) = said(&output);
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    let mut at = 0;
+    let stop = format!("Stopping VM {VM} to snapshot it");
+    let restart = format!("Restarting VM {VM} (cleanup)");
+    for line in [
+        "Manifest:",
+        if running { &stop } else { "" },
+        &format!("Snapshotting VM \"{VM}\" to @imgadm-create-pre-prepare"),
+        &format!("Preparing VM {VM} (starting it)"),
+        "Prepare script is running",
+        "Prepare script succeeded",
+        &format!("Prepare script stopped VM {VM}"),
+        "Snapshotting to \"",
+        "Sending image file to \"",
+        "Saving manifest to \"",
+        &format!("Rollback VM {VM} to pre-prepare snapshot (cleanup)"),
+        if running { &restart } else { "" },
+    ] {
+        let found = stdout[at..].find(line);
+        at += found.unwrap_or_else(|| panic!("\"{line}\" is not where it should be: {stdout}"));
+    }
+    assert_eq!(stdout.contains(&restart), running);
+    assert_eq!(lab.files(), files);
+    lab.unchanged();
+    assert!(!changed.exists());
+    let manifest = std::fs::read(lab.out.path().join("made-1.0.0.imgmanifest")).unwrap();
+    serde_json::from_slice(&manifest).unwrap()
+}
+
+#[test]
+fn a_running_zone_is_prepared_and_runs_on_as_it_was() {
+    let manifest =
+        prepared(&zone(), true, &["-c", "gzip"], &["made-1.0.0.imgmanifest", "made-1.0.0.zfs.gz"]);
+    assert_eq!(
+        (&manifest["name"], &manifest["files"][0]["compression"]),
+        (&json!("made"), &json!("gzip"))
+    );
+}
+
+#[test]
+fn a_stopped_zone_is_prepared_and_stays_stopped() {
+    let manifest = prepared(&zone(), false, &["-i"], &["made-1.0.0.imgmanifest", "made-1.0.0.zfs"]);
+    assert_eq!(manifest["origin"], IMAGE);
+}
+
+#[test]
+fn a_machine_is_prepared_with_its_disks() {
+    let lab_manifest =
+        prepared(&machine(), true, &[], &["made-1.0.0.imgmanifest", "made-1.0.0.zvol"]);
+    assert_eq!(lab_manifest["requirements"]["brand"], "bhyve");
+}
+
+#[test]
+fn a_script_that_fails_leaves_the_vm_as_it_was() {
+    let lab = Lab::new(&zone(), true);
+    let child = lab.create(&[]);
+    lab.wait_for_script();
+    lab.tell(&json!({"prepare-image:state": "running"}));
+    lab.tell(&json!({"prepare-image:state": "error", "prepare-image:error": "no room"}));
+    let output = child.wait_with_output().unwrap();
+    let (_, stderr) = said(&output);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!(
+        "imgadm create: error (PrepareImageError): prepare-image script error while preparing VM \
+         {VM}: no room\n"
+    );
+    assert_eq!(stderr, expected);
+    assert!(lab.files().is_empty());
+    lab.unchanged();
+}
+
+#[test]
+fn an_interrupt_leaves_the_vm_as_it_was() {
+    let lab = Lab::new(&zone(), true);
+    let child = lab.create(&[]);
+    lab.wait_for_script();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(lab.files().is_empty());
+    lab.unchanged();
+}
+
+#[test]
+fn what_cannot_be_made_an_image_of_is_refused_before_anything_is_done() {
+    let lab = Lab::new(&zone(), true);
+    let out = lab.out.path().join("x");
+    let out = out.to_str().unwrap();
+    let missing = "a0000001-0000-4000-8000-0000000000ff";
+    let no_manifest = lab.out.path().join("nosuch");
+    for (arguments, code) in [
+        (&[VM, "name=a", "version=1"][..], "VmNotStopped"),
+        (&[missing, "name=a", "version=1"], "VmNotFound"),
+        (&["bad"], "InvalidUUID"),
+        (&[], "Usage"),
+        (&["-c", "rar", VM], "Usage"),
+        (&["--max-origin-depth=1", VM], "Usage"),
+        (&["--max-origin-depth=x", VM], "Option"),
+        (&["-p", "http://127.0.0.1:1", VM], "Usage"),
+        (&["-m", no_manifest.to_str().unwrap(), VM], "FileSystem"),
+        (&[VM, "name"], "Usage"),
+    ] {
+        let mut all = vec!["create", "-o", out];
+        all.extend(arguments);
+        let run = lab.gz.run("imgadm", &all);
+        assert_eq!(run.exit, Some(1), "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains(&format!("error ({code})")), "{arguments:?}: {}", run.stderr);
+    }
+    lab.unchanged();
+    let _ = lab.gz.vmadm(&["stop", VM]).ok();
+    for (arguments, code) in [
+        (&["name=a", "version=1", "os=nosuch"][..], "ManifestValidation"),
+        (&["version=1"], "ManifestValidation"),
+        (&["--max-origin-depth=2", "-i", "name=a"], "ManifestValidation"),
+    ] {
+        let mut all = vec!["create", "-o", out, VM];
+        all.extend(arguments);
+        let run = lab.gz.run("imgadm", &all).failed();
+        assert!(run.stderr.contains(code), "{arguments:?}: {}", run.stderr);
+    }
+    assert!(lab.files().is_empty());
+    assert!(!Path::new(out).exists());
+}
