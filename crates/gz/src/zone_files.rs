@@ -4,13 +4,15 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, fchdir, unlinkat};
 
 use crate::root::Root;
 use crate::tool::{Error, Result};
@@ -134,6 +136,24 @@ impl ZoneRoot {
         self.at(path, "rename", || {
             let place = self.place(path, false)?;
             Ok(renameat(&place.directory, place.name.as_os_str(), &place.directory, to)?)
+        })
+    }
+
+    /// Listens on a Unix socket at `path`, in place of what is there, making directories on the way. Only who may be root in
+    /// the zone can connect.
+    pub fn listen(&self, path: &str) -> Result<UnixListener> {
+        /// The process has one working directory, and the name of a socket may be no longer than about a hundred bytes.
+        static WORKING_DIRECTORY: Mutex<()> = Mutex::new(());
+        self.at(path, "listen on", || {
+            let place = self.place(path, true)?;
+            remove_at(&place)?;
+            let _alone = WORKING_DIRECTORY.lock().unwrap_or_else(PoisonError::into_inner);
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+            let before = open(".", flags, Mode::empty())?;
+            fchdir(&place.directory)?;
+            let listener = UnixListener::bind(&place.name);
+            fchdir(&before)?;
+            listener
         })
     }
 

@@ -1,4 +1,7 @@
-//! `bhyve-ctl metadata`: answers a guest's requests for metadata, where the system has no service that does.
+//! `bhyve-ctl metadata`: answers a guest's requests for metadata, or every guest's, where the system has no service that
+//! does.
+
+mod zones;
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -6,31 +9,32 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Arg, ArgMatches, Command, value_parser};
+use gz::Root;
 use gz::inventory::{self, ConfigFile, Fields};
 use manifest::Flavour;
 use serde_json::{Value, json};
 
 use super::host::Host;
 use crate::metadata::{Change, Metadata, Session, Store, Table, serve};
-use crate::zone::HvmZone;
 
 /// How long to wait before a socket that is not there, or was closed with the guest, is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often to look whether to stop.
 const TICK: Duration = Duration::from_millis(500);
 
+/// Says whether to stop.
+type Stop<'a> = &'a dyn Fn() -> bool;
+
 pub(super) fn command() -> Command {
     Command::new("metadata")
-        .about("Answer the guest's requests for metadata, until interrupted")
+        .about("Answer a guest's requests for metadata, or every guest's, until interrupted")
         .arg(super::vm_argument())
         .arg(
             Arg::new("socket")
                 .long("socket")
                 .value_name("PATH")
                 .value_parser(value_parser!(PathBuf))
-                .help(
-                    "Listen on this socket instead of connecting to the guest's second serial port",
-                ),
+                .help("Listen on this socket instead of that which the guest looks for"),
         )
         .arg(
             Arg::new("file")
@@ -51,35 +55,40 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             .with_context(|| format!("cannot read {}", file.display()))?;
         let vm: Value = serde_json::from_str(&text)
             .with_context(|| format!("{} is not JSON", file.display()))?;
-        return listen(socket, &mut Session::new(ReadOnly(Metadata::of_vm(vm))));
+        let mut session = Session::new(ReadOnly(Metadata::of_vm(vm)));
+        return listen(socket, &mut session);
     }
     let host = Host::from_env();
+    if matches.get_one::<String>("vm").is_none() {
+        return zones::serve_all(host.root());
+    }
     let zone = host.zone(super::vm_of(matches)?)?;
     if host.flavour_of(&zone) == Flavour::SmartOs {
         bail!("SmartOS's own metadata service answers the guests of this system");
     }
     let uuid = host.index_uuid(&zone).unwrap_or_else(|| zone.name.clone());
-    let mut session = Session::new(Files { host: &host, zone: &zone, uuid });
+    let files = Files { root: host.root().clone(), zonepath: zone.zonepath.clone(), uuid };
     match socket {
-        Some(socket) => listen(socket, &mut session),
-        None => connect(&host, &zone, &mut session),
+        Some(socket) => listen(socket, &mut Session::new(files)),
+        None if zone.brand == "bhyve" || zone.brand == "kvm" => {
+            let port = zones::port(&zone)?;
+            connect(&files, port, &gz::interrupt::requested);
+            Ok(())
+        }
+        None => zones::listen(&files, &zone.brand, &gz::interrupt::requested),
     }
 }
 
 /// Connects to the socket of the guest's second serial port, again and again: it goes and comes with the guest.
-fn connect<S: Store>(host: &Host, zone: &HvmZone, session: &mut Session<S>) -> anyhow::Result<()> {
-    let port = zone.value("com2").with_context(|| format!("{} has no com2", zone.name))?;
-    let Some(path) = port.strip_prefix("socket,") else {
-        bail!("com2 of {} is no socket: {port}", zone.name);
-    };
-    while !gz::interrupt::requested() {
-        match gz::hvm::connect(host.root(), &zone.zonepath, path) {
-            Ok(stream) => converse(stream, session),
+fn connect(files: &Files, port: &str, stop: Stop<'_>) {
+    let mut session = Session::new(files.clone());
+    while !stop() {
+        match gz::hvm::connect(&files.root, &files.zonepath, port) {
+            Ok(stream) => converse(stream, &mut session, stop),
             Err(error) => log::debug!("{error}"),
         }
         std::thread::sleep(AGAIN);
     }
-    Ok(())
 }
 
 fn listen<S: Store>(socket: &PathBuf, session: &mut Session<S>) -> anyhow::Result<()> {
@@ -90,7 +99,7 @@ fn listen<S: Store>(socket: &PathBuf, session: &mut Session<S>) -> anyhow::Resul
         match listener.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(false)?;
-                converse(stream, session);
+                converse(stream, session, &gz::interrupt::requested);
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 std::thread::sleep(TICK / 10);
@@ -102,33 +111,34 @@ fn listen<S: Store>(socket: &PathBuf, session: &mut Session<S>) -> anyhow::Resul
     Ok(())
 }
 
-fn converse<S: Store>(stream: UnixStream, session: &mut Session<S>) {
+fn converse<S: Store>(stream: UnixStream, session: &mut Session<S>, stop: Stop<'_>) {
     let limits =
         stream.set_read_timeout(Some(TICK)).and_then(|()| stream.set_write_timeout(Some(TICK)));
-    let outcome = limits.and_then(|()| serve(stream, session, &gz::interrupt::requested));
+    let outcome = limits.and_then(|()| serve(stream, session, stop));
     if let Err(error) = outcome {
         log::debug!("the connection ended: {error}");
     }
 }
 
 /// Metadata in the files of a machine below its zone path.
-struct Files<'a> {
-    host: &'a Host,
-    zone: &'a HvmZone,
+#[derive(Debug, Clone)]
+struct Files {
+    root: Root,
+    zonepath: String,
     uuid: String,
 }
 
-impl Store for Files<'_> {
+impl Store for Files {
     fn load(&mut self) -> anyhow::Result<Metadata> {
-        let vm = inventory::get(self.host.root(), &self.uuid, &Fields::all())?
+        let vm = inventory::get(&self.root, &self.uuid, &Fields::all())?
             .with_context(|| format!("{}: there is no such VM", self.uuid))?;
         Ok(Metadata::of_vm(serde_json::to_value(vm)?))
     }
 
     fn change(&mut self, change: &Change) -> anyhow::Result<()> {
-        let root = self.host.root();
+        let root = &self.root;
         let _lock = gz::lock::vm(root, &self.uuid, Duration::from_secs(30))?;
-        let mut file = ConfigFile::Metadata.read(root, &self.zone.zonepath)?;
+        let mut file = ConfigFile::Metadata.read(root, &self.zonepath)?;
         let table = match change.table {
             Table::Customer => "customer_metadata",
             Table::Internal => "internal_metadata",
@@ -141,7 +151,7 @@ impl Store for Files<'_> {
             (None, Some(table)) => drop(table.shift_remove(&change.key)),
             (_, None) => {}
         }
-        let path = root.path(&self.zone.zonepath).join(ConfigFile::Metadata.path());
+        let path = root.path(&self.zonepath).join(ConfigFile::Metadata.path());
         gz::files::replace(&path, serde_json::to_string_pretty(&file)?.as_bytes(), 0o600)?;
         Ok(())
     }
