@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use common::TestResult;
 use manifest::brand::Brand;
-use manifest::properties::{self, Flatten, PROPERTIES, Property};
+use manifest::properties::{self, Flatten, OnOmniOs, PROPERTIES, Property};
 use manifest::{BrandSet, Flavour};
 
 /// Properties that SmartOS's vmadm does not have: see docs/COMPATIBILITY.md.
@@ -89,4 +89,18 @@ fn every_row_agrees_with_the_facts() -> TestResult {
     }
     assert_eq!(rows + ADDED.len(), PROPERTIES.len());
     Ok(())
+}
+
+#[test]
+fn what_omnios_refuses_is_documented() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/COMPATIBILITY.md");
+    let text = std::fs::read_to_string(path).expect("it is in the repository");
+    let (_, omnios) = text.split_once("## OmniOS\n").expect("it has the section");
+    let undocumented: Vec<&str> = PROPERTIES
+        .iter()
+        .filter(|row| row.kind.is_some() && matches!(row.omnios, Some(OnOmniOs::Not(_))))
+        .map(|row| row.name)
+        .filter(|name| !omnios.contains(&format!("`{name}`")))
+        .collect();
+    assert!(undocumented.is_empty(), "{undocumented:?}");
 }
