@@ -3,13 +3,15 @@ _vmadm() {
   local word=${COMP_WORDS[COMP_CWORD]} options=
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'boot console create create-snapshot delete delete-snapshot destroy events get halt help info install json kill list lookup reboot receive recover recv reprovision rollback-snapshot send start stop sysrq update validate' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'boot console create create-snapshot delete delete-snapshot destroy events get halt help info install json kill links list lookup reboot receive recover recv reprovision rollback-snapshot send start stop sysrq update validate' -- "$word")
     return
   fi
   case ${COMP_WORDS[1]} in
     create) options='-f --dry-run --strict --keep-failed' ;;
+    delete | destroy) options='-F --force' ;;
     events) options='-f -j -r --full --json --ready' ;;
     kill) options='-s --signal' ;;
+    links) options='-f --follow' ;;
     list) options='-o -s -p -h -H --order --sortby --parsable --header' ;;
     lookup) options='-j -o -1 --json --output --unique' ;;
     receive | recv) options='-f' ;;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use e2e::{Gz, Need, Run, needs};
 use serde_json::{Value, json};
@@ -380,4 +382,34 @@ fn a_zone_with_ipv6_gateways_alone_keeps_its_routes_and_lx_has_none() {
     lx["kernel_version"] = "3.13.0".into();
     let run = gz.create(&lx).failed();
     assert_eq!(run.stderr, "Static gateways must be IPv4 addresses: fd00::1\n");
+}
+
+#[test]
+fn links_are_set_where_others_start_the_zone() {
+    let gz = Gz::new();
+    let mut payload = vm(UUID, &json!({"maxbw": 100}));
+    payload["autoboot"] = true.into();
+    let _ = gz.create(&payload).ok();
+    let limit = || value(&link(&gz, UUID, "net0"), "maxbw").to_owned();
+    let reboot = || {
+        let _ = gz.run("zoneadm", &["-z", UUID, "reboot"]).ok();
+    };
+    reboot();
+    assert_eq!(limit(), "", "the brand knows nothing of it");
+    let _ = gz.vmadm(&["links", UUID]).ok();
+    assert_eq!(limit(), "100");
+    let _ = gz.vmadm(&["links", OTHER]).failed();
+
+    let mut follower = spawn(&gz, &["links", "-f"], &Value::Null);
+    for _ in 0..2 {
+        reboot();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while limit() != "100" && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(limit(), "100");
+    }
+    let stopped = Command::new("kill").arg(follower.id().to_string()).status();
+    assert!(stopped.is_ok_and(|status| status.success()));
+    assert_eq!(follower.wait().expect("it ends").code(), Some(0));
 }

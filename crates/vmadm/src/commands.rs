@@ -3,7 +3,7 @@
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Outcome};
 use crate::{
-    console, create, delete, events, get, help, info, install, kill, list, lookup, receive,
+    console, create, delete, events, get, help, info, install, kill, links, list, lookup, receive,
     recover, reprovision, send, snapshots, start, stop, sysrq, update, validate,
 };
 
@@ -28,6 +28,7 @@ static COMMANDS: &[&Command] = &[
     &info::COMMAND,
     &install::COMMAND,
     &kill::COMMAND,
+    &links::COMMAND,
     &list::COMMAND,
     &lookup::COMMAND,
     &receive::COMMAND,

@@ -16,6 +16,7 @@ mod help;
 mod info;
 mod install;
 mod kill;
+mod links;
 mod list;
 mod lookup;
 pub mod plan;

@@ -2,11 +2,11 @@
 //!
 //! The brand sets antispoofing and DHCP clients whenever a zone gets ready, from the zone's configuration; vmadm changes
 //! them on a running zone. Bandwidth, priority and further MAC addresses are in the configuration too, but no brand looks
-//! at them: vmadm sets them after each start.
+//! at them: vmadm sets them after each start, and `vmadm links` where a zone was started by others.
 
 use std::collections::BTreeSet;
 
-use gz::plan::Step;
+use gz::plan::{OnFailure, Plan, Step};
 use serde_json::Value;
 use zonecfg::mapping::smartos_write::{self, NIC_UPDATABLE};
 
@@ -15,6 +15,13 @@ use super::{Object, list, objects, text};
 /// NIC properties that are link properties as they stand, and what dladm calls them.
 const PLAIN: [(&str, &str); 3] =
     [("maxbw", "maxbw"), ("priority", "priority"), ("secondary_macs", "secondary-macs")];
+
+/// Plans to set what no brand sets, on a VM that runs.
+pub fn plan(vm: &Object) -> Plan {
+    let mut plan = Plan::new("links", text(vm, "uuid"), OnFailure::Keep);
+    restore(&mut plan.steps, vm);
+    plan
+}
 
 /// Sets what no brand sets, on a zone that has just been booted.
 pub(super) fn restore(steps: &mut Vec<Step>, vm: &Object) {

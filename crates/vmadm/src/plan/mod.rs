@@ -8,7 +8,7 @@ pub mod delete;
 mod disks;
 mod docker;
 pub mod install;
-mod links;
+pub mod links;
 mod live;
 pub mod omnios;
 pub mod reboot;

@@ -5,6 +5,7 @@ use manifest::Brand;
 use zonecfg::mapping::omnios;
 use zonecfg::model::Zone;
 
+use super::create::check_sources;
 use super::{Place, keep_given_slots, power};
 use crate::plan::update::{self as common, Facts};
 use crate::plan::{Object, delete as ordinary, list, text};
@@ -20,6 +21,7 @@ pub fn update(
     place: &Place,
     facts: &Facts,
 ) -> Result<Plan, String> {
+    check_sources(&payload)?;
     keep_given_slots(&mut payload, given);
     let zonepath = text(vm, "zonepath");
     let mut before = vm.clone();

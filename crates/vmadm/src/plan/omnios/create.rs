@@ -80,7 +80,7 @@ pub fn create(
 }
 
 /// Refuses filesystems that SmartOS would make for the VM.
-fn check_sources(payload: &Object) -> Result<(), String> {
+pub(super) fn check_sources(payload: &Object) -> Result<(), String> {
     let mut sources = objects(payload, "add_filesystems").map(|fs| text(fs, "source"));
     match sources.position(smartos_write::is_created_later) {
         Some(index) => Err(format!(
