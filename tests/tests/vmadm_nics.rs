@@ -403,7 +403,7 @@ fn links_are_set_where_others_start_the_zone() {
     let mut follower = spawn(&gz, &["links", "-f"], &Value::Null);
     for _ in 0..2 {
         reboot();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while limit() != "100" && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(100));
         }
