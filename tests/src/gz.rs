@@ -285,6 +285,28 @@ impl Gz {
         text
     }
 
+    /// What differs from an earlier [`Gz::snapshot`], of this system or of another one: lines that are gone behind `-`,
+    /// new ones behind `+`; empty where nothing does.
+    pub fn changes_since(&self, before: &str) -> String {
+        let (before, after) = (self.comparable(before), self.comparable(&self.snapshot()));
+        if before == after {
+            return String::new();
+        }
+        let only = |here: &str, there: &str, sign: char| -> String {
+            let there: Vec<&str> = there.lines().collect();
+            let lines = here.lines().filter(|line| !there.contains(line));
+            lines.fold(String::new(), |all, line| format!("{all}\n{sign} {line}"))
+        };
+        format!("{}{}\n", only(&before, &after, '-'), only(&after, &before, '+'))
+    }
+
+    /// Every root has a path of its own; the number of zones ever made, which is a file's only line, never goes back.
+    fn comparable(&self, snapshot: &str) -> String {
+        let kept = |line: &&str| !line.starts_with("== /") && line.parse::<u64>().is_err();
+        let lines: Vec<&str> = snapshot.lines().filter(kept).collect();
+        lines.join("\n").replace(&self.root().display().to_string(), "")
+    }
+
     /// All datasets and snapshots, one a line with their properties.
     pub fn datasets(&self) -> String {
         // Not a run of the program under test.

@@ -79,22 +79,8 @@ fn create_fails_whole(payload: &Value) {
 
 /// Checks that everything is as `before`, showing what is not.
 fn assert_unchanged(gz: &Gz, before: &str, when: &str) {
-    let (before, after) = (normal(gz, before), normal(gz, &gz.snapshot()));
-    if before != after {
-        let only = |a: &str, b: &str, sign: char| -> String {
-            let b: Vec<&str> = b.lines().collect();
-            let lines = a.lines().filter(|line| !b.contains(line));
-            lines.fold(String::new(), |all, line| format!("{all}\n{sign} {line}"))
-        };
-        panic!("{when}:{}{}", only(&before, &after, '-'), only(&after, &before, '+'));
-    }
-}
-
-/// Every root has a path of its own; the number of zones ever made, which is a file's only line, never goes back.
-fn normal(gz: &Gz, snapshot: &str) -> String {
-    let kept = |line: &&str| !line.starts_with("== /") && line.parse::<u64>().is_err();
-    let lines: Vec<&str> = snapshot.lines().filter(kept).collect();
-    lines.join("\n").replace(&gz.root().display().to_string(), "")
+    let changes = gz.changes_since(before);
+    assert!(changes.is_empty(), "{when}:{changes}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::limits::{COMPRESSION, is_record_size};
 use crate::brand::Brand;
+use crate::facts::Facts;
 use crate::fields::{Fields, Object};
 use crate::js;
 use crate::json::Compact;
@@ -13,9 +14,17 @@ pub(super) fn check_added(
     payload: &mut Payload,
     vm: Option<&VmObject>,
     brand: Brand,
+    facts: &Facts,
 ) -> Result<(), Refusal> {
     let default_model = default_model(vm);
     for disk in payload.objects_mut("add_disks") {
+        // Nobody asked for the pools where there are none.
+        if let Some(pool) = disk.value("zpool")
+            && !facts.zpools.is_empty()
+            && !facts.zpools.iter().any(|known| pool == known)
+        {
+            return Refusal::rule(format!("there is no zpool {} for the disk", Compact(pool)));
+        }
         if disk.has("path") && disk.text("media") != Some("cdrom") && !disk.flag("nocreate") {
             return Refusal::rule(
                 "you cannot specify a path for a disk unless you set nocreate=true",

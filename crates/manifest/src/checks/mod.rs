@@ -63,7 +63,7 @@ fn check(
         states::check(payload, vm)?;
         limits::check_memory_above_ram(payload, vm, brand)?;
     }
-    disks::check_added(payload, vm, brand)?;
+    disks::check_added(payload, vm, brand, facts)?;
     disks::check_updated(payload, vm, brand)?;
     filesystems::check(payload, facts)?;
     let after = nics::check(payload, vm, brand, facts)?;

@@ -174,6 +174,7 @@ fn check_changed(
     check_model_and_tag(nic, added, rules.brand, rules.default_model)?;
     merge(nic, &mut after.nics);
     check_allowed_ips(nic)?;
+    check_ports(nic)?;
     check_cids(nic)
 }
 
@@ -261,6 +262,15 @@ fn check_allowed_ips(nic: &Object) -> Result<(), Refusal> {
         return Refusal::rule(format!("Maximum of {MAX_ALLOWED_IPS} allowed_ips per nic"));
     }
     Ok(())
+}
+
+/// The original stores whatever it is given and reads what is no number as null.
+fn check_ports(nic: &Object) -> Result<(), Refusal> {
+    let is_port = |text: &String| text.parse::<u16>().is_ok_and(|port| port > 0);
+    match list_items(nic, "blocked_outgoing_ports").iter().find(|text| !is_port(text)) {
+        Some(bad) => Refusal::rule(format!("invalid blocked_outgoing_ports: {bad}")),
+        None => Ok(()),
+    }
 }
 
 fn check_cids(nic: &Object) -> Result<(), Refusal> {

@@ -97,7 +97,7 @@ pub fn prepare_create(
     adopt_old_image_names(payload, brand);
     docker::complete(action, payload, None, brand, ids);
 
-    let dropped = validate_and_drop(action, brand, payload, facts)?;
+    let mut dropped = validate_and_drop(action, brand, payload, facts)?;
     types::coerce_elements(payload);
     if !payload.truthy("zonename") {
         let uuid = payload.value("uuid").cloned().unwrap_or_default();
@@ -110,9 +110,13 @@ pub fn prepare_create(
     nics::modernise_added(payload)?;
     types::coerce_booleans(payload);
     if action == Action::Create && !payload.has("image_uuid") {
-        for key in ["spice_opts", "spice_password", "spice_port"] {
-            payload.take(key);
-        }
+        let spice = ["spice_opts", "spice_password", "spice_port"];
+        let given = spice.into_iter().filter(|key| payload.take(key).is_some());
+        dropped.extend(given.map(|key| Dropped {
+            name: key.to_owned(),
+            unknown: false,
+            suggestion: None,
+        }));
     }
     checks::check_create(payload, brand, facts)?;
     types::remove_unset(payload);

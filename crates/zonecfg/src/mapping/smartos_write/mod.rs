@@ -13,6 +13,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use crate::values;
+
 pub use nics::{complete_nics, new_primary, plain_mac, zonecfg_mac};
 pub use quote::Unmappable;
 pub use updates::{
@@ -121,7 +123,14 @@ fn body(vm: &Object, payload: &Object, brand: &str) -> Result<String, Unmappable
     Attributes { vm, payload, brand }.write(&mut out)?;
     devices::disks(&mut out, vm, payload)?;
     if let Some(allowed) = payload.get("fs_allowed") {
-        let _ = writeln!(out, "set fs-allowed={}", quoted("fs_allowed", &text(allowed))?);
+        let allowed = text(allowed);
+        if values::check_fs_allowed(&allowed).is_err() {
+            return Err(Unmappable {
+                property: "fs_allowed".to_owned(),
+                character: "anything but letters, digits and hyphens there".to_owned(),
+            });
+        }
+        let _ = writeln!(out, "set fs-allowed=\"{allowed}\"");
     }
     devices::filesystems(&mut out, vm, payload)?;
     if let Some(datasets) = payload.get("datasets").and_then(Value::as_array) {
