@@ -327,6 +327,11 @@ fn round(gz: &Gz, brand: Brand, seed: u64) {
         if run.exit == Some(0) {
             let vm = gz.vmadm(&["get", UUID]).ok().json();
             let last = vm[list].as_array().and_then(|all| all.last()).expect("it was added");
+            // Blanks alone mean that it is unset; a NIC has an address of its own then.
+            if element[member].as_str().is_some_and(|text| text.trim().is_empty()) {
+                assert!(member != "mac" || last[member].is_string(), "seed {seed}: {last}");
+                continue;
+            }
             let left_out = names(&run.stderr, member);
             assert!(
                 left_out || last[member] == element[member],
@@ -346,7 +351,8 @@ fn round(gz: &Gz, brand: Brand, seed: u64) {
             message.to_lowercase().contains(&member.replace('_', " "))
                 || names(&message, member)
                 || message.contains(list)
-                || member == "media" && message.contains(" devices; "),
+                || member == "media" && message.contains(" devices; ")
+                || member == "target" && message.contains("is not an absolute path"),
             "seed {seed}: refused without a name: {shown}: {message}"
         );
     }

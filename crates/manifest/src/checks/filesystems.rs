@@ -18,12 +18,6 @@ pub(super) fn check(payload: &Payload, facts: &Facts) -> Result<(), Refusal> {
                 ));
             }
         }
-        if filesystem.text("target").is_some_and(|target| !target.starts_with('/')) {
-            return Refusal::rule(format!(
-                ".target of filesystem is no absolute path: {}",
-                Compact(filesystem)
-            ));
-        }
         if let Some(source) =
             filesystem.text("source").filter(|source| facts.absent_sources.contains(*source))
         {

@@ -16,7 +16,9 @@ use crate::vm_object::VmObject;
 /// or absent.
 pub(super) fn complete_added(payload: &mut Payload, ids: &mut dyn Ids) {
     for nic in payload.objects_mut("add_nics") {
-        if !nic.has("mac") {
+        // Blanks alone mean that it is unset; the original then makes a NIC without an address.
+        let is_blank = nic.text("mac").is_some_and(|mac| mac.trim().is_empty());
+        if !nic.has("mac") || is_blank {
             let mac = nic.integer("vrrp_vrid").map_or_else(|| ids.mac(), vrrp_mac);
             nic.set("mac", mac);
         }
