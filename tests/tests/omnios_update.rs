@@ -100,3 +100,99 @@ fn a_kvm_vm_follows_every_update() {
         ],
     );
 }
+
+#[test]
+fn devices_are_passed_through_and_taken_back() {
+    let gz = e2e::flavours::omnios();
+    let dev = gz.path("/dev");
+    let node = "../devices/pci@0,0/pci8086,1@1/pci10de,2@0:ppt";
+    std::os::unix::fs::symlink(node, dev.join("ppt1")).expect("a device");
+    let path = "/devices/pci@0,0/pci8086,1@1/pci10de,2@0";
+    let payload = json!({
+        "uuid": VM, "brand": "bhyve", "ram": 256, "autoboot": false,
+        "disks": [{"boot": true, "model": "virtio", "size": 64, "pci_slot": "0:4:0"},
+                  {"model": "virtio", "size": 64, "pci_slot": "0:8:3"}],
+        "pci_devices": [{"path": "/dev/ppt0"}],
+    });
+    let _ = gz.create(&payload).ok();
+    assert_eq!(get(&gz)["pci_devices"], json!([{"path": "/dev/ppt0", "model": "passthru"}]));
+    assert_eq!(get(&gz)["disks"][1]["pci_slot"], "0:8:3");
+    update(&gz, &json!({"add_pci_devices": [{"path": path, "pci_slot": "0:9:5"}]}));
+    update(&gz, &json!({"remove_pci_devices": ["/dev/ppt0"]}));
+    let expected = json!([{"path": path, "model": "passthru", "pci_slot": "0:9:5"}]);
+    assert_eq!(get(&gz)["pci_devices"], expected);
+    let line = gz.run("bhyve-ctl", &["cmdline", VM]).ok().text();
+    for argument in ["9:5,passthru,/dev/ppt1", "8:3,virtio-blk,"] {
+        assert!(line.contains(argument), "{argument} is not in\n{line}");
+    }
+    assert!(!line.contains("/dev/ppt0"), "{line}");
+    let far = json!({"add_pci_devices": [{"path": "/devices/pci@9", "pci_slot": "0:9:1"}]});
+    let run = gz.run_with("vmadm", &["update", VM], far.to_string().as_bytes()).failed();
+    assert!(run.stderr.contains("pci_devices.1.path: it is no device"), "{}", run.stderr);
+}
+
+#[test]
+fn filesystems_come_change_and_go() {
+    let gz = e2e::flavours::omnios();
+    for directory in ["/export/a", "/export/b"] {
+        std::fs::create_dir_all(gz.path(directory)).expect("a directory");
+    }
+    let payload = json!({
+        "uuid": VM, "brand": "ipkg", "max_physical_memory": 256, "autoboot": false, "tmpfs": 128,
+        "limit_priv": ["default", "dtrace_proc"], "fs_allowed": "ufs,pcfs",
+        "filesystems": [{"source": "/export/a", "target": "/a", "type": "lofs", "options": ["ro"]}],
+    });
+    let _ = gz.create(&payload).ok();
+    assert_eq!(get(&gz)["filesystems"], payload["filesystems"]);
+    assert_eq!(get(&gz)["limit_priv"], payload["limit_priv"]);
+    update(
+        &gz,
+        &json!({"add_filesystems": [{"source": "/export/b", "target": "/b", "type": "lofs"}]}),
+    );
+    update(&gz, &json!({"update_filesystems": [{"target": "/a", "options": ["rw", "nodevices"]}]}));
+    update(&gz, &json!({"remove_filesystems": ["/b"], "tmpfs": 64, "limit_priv": ["default"]}));
+    let vm = get(&gz);
+    let expected = json!([
+        {"source": "/export/a", "target": "/a", "type": "lofs", "options": ["rw", "nodevices"]}
+    ]);
+    assert_eq!((&vm["filesystems"], &vm["tmpfs"]), (&expected, &json!(64)));
+    assert_eq!(vm["limit_priv"], json!(["default"]));
+}
+
+/// A zone that zadm made: an update changes what it says and nothing else.
+#[test]
+fn a_zone_of_zadm_keeps_what_vmadm_does_not_know() {
+    let gz = e2e::flavours::omnios();
+    let script = "create -b\nset zonepath=/zones/web\nset brand=bhyve\nset ip-type=exclusive\n\
+        add attr; set name=ram; set type=string; set value=2G; end\n\
+        add attr; set name=vnc; set type=string; set value=\"on,w=1200,password=old\"; end\n\
+        add attr; set name=bootdisk; set type=string; set value=\"rpool/web/root,nocache\"; end\n\
+        add attr; set name=rng; set type=string; set value=on; end\n\
+        add net; set physical=web0; set global-nic=net0; add property (name=vqsize,value=\"512\"); end\n";
+    let _ = gz.run_with("zonecfg", &["-z", "web"], script.as_bytes()).ok();
+    let _ = gz.run("zoneadm", &["-z", "web", "install"]).ok();
+    let list = gz.vmadm(&["list", "-H", "-o", "uuid,alias,ram"]).ok().text();
+    let words: Vec<&str> = list.split_whitespace().collect();
+    assert_eq!(words[1..], ["web", "2048"]);
+    let uuid = words[0].to_owned();
+    let update = json!({
+        "ram": 1024, "vnc_password": "new", "alias": "site",
+        "add_nics": [{"nic_tag": "net1", "model": "virtio", "mac": "02:08:20:00:00:09", "ips": ["dhcp"]}],
+    });
+    let run = gz.run_with("vmadm", &["update", &uuid], update.to_string().as_bytes()).ok();
+    assert_eq!(run.stderr, format!("Successfully updated VM {uuid}\n"));
+    let vm = gz.vmadm(&["get", &uuid]).ok().json();
+    assert_eq!((&vm["alias"], &vm["ram"]), (&json!("site"), &json!(1024)));
+    assert_eq!(
+        (&vm["vnc_password"], &vm["zone_attributes"]),
+        (&json!("new"), &json!({"rng": "on"}))
+    );
+    let info = gz.run("zonecfg", &["-z", "web", "info"]).ok().text();
+    for kept in ["on,password=new,w=1200", "rpool/web/root,nocache", "vqsize", "physical: web0"] {
+        assert!(info.contains(kept), "{kept} is not in\n{info}");
+    }
+    let _ = gz.vmadm(&["start", &uuid]).ok();
+    let _ = gz.vmadm(&["stop", &uuid, "-F"]).ok();
+    let _ = gz.vmadm(&["delete", &uuid]).ok();
+    assert!(!gz.path("/etc/zones/web.xml").exists());
+}

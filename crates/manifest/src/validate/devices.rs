@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Problems;
-use crate::brand::Brand;
+use crate::brand::{Brand, Flavour};
 use crate::fields::Fields;
 use crate::js;
 use crate::payload::Payload;
@@ -93,11 +93,18 @@ fn check_disk_source(prefix: &str, disk: &Value, payload: &Payload, problems: &m
     }
 }
 
-/// A PCI device needs the path of a device of the host and a slot of the guest.
-pub(super) fn check_pci_devices(brand: Brand, payload: &Payload, problems: &mut Problems) {
+/// A PCI device needs the path of a device of the host and a slot of the guest; on OmniOS the path may be that of its node
+/// (`/dev/pptN`), and the brand finds a slot.
+pub(super) fn check_pci_devices(
+    brand: Brand,
+    flavour: Flavour,
+    payload: &Payload,
+    problems: &mut Problems,
+) {
     if !is_known("pci_devices", brand) {
         return;
     }
+    let on_omnios = flavour == Flavour::OmniOs;
     for array in ["pci_devices", "add_pci_devices"] {
         // A text counts as the list of its characters, none of which is a device.
         let characters = payload.text(array).map_or(0, |text| text.encode_utf16().count());
@@ -115,9 +122,11 @@ pub(super) fn check_pci_devices(brand: Brand, payload: &Payload, problems: &mut 
             match device.get("path") {
                 None => problems.missing_properties.push(format!("{prefix}.path")),
                 Some(Value::String(path)) if path.starts_with("/devices") => {}
+                Some(Value::String(path)) if on_omnios && path.starts_with("/dev/ppt") => {}
                 Some(_) => problems.bad_values.push(format!("{prefix}.path")),
             }
             match device.get("pci_slot") {
+                None if on_omnios => {}
                 None => problems.missing_properties.push(format!("{prefix}.pci_slot")),
                 Some(slot) if slot.as_str().is_some_and(|slot| parse_pci_slot(slot).is_some()) => {}
                 Some(_) => problems.bad_values.push(format!("{prefix}.pci_slot")),

@@ -113,7 +113,7 @@ pub fn validate(
         check_elements(name, value, brand, facts, &mut problems);
     }
     devices::check_disk_sources(brand, payload, &mut problems);
-    devices::check_pci_devices(brand, payload, &mut problems);
+    devices::check_pci_devices(brand, facts.flavour, payload, &mut problems);
     check_required(action, brand, payload, &mut problems);
     images::check(brand, payload, facts, &mut problems);
     devices::check_refreservations(payload, &mut problems);

@@ -69,7 +69,8 @@ fn nets(out: &mut String, real: &Zone, old: &Zone, new: &Zone) {
         let same = |other: &&Net| other.physical == net.physical;
         let ours = old.nets().find(same);
         // Of the links that stay, what other tools have given them stays too.
-        if let Some(before) = real.nets().find(same).filter(|_| net.mac_addr.is_some()) {
+        let makes_link = net.mac_addr.is_some() || net.global_nic.is_some();
+        if let Some(before) = real.nets().find(same).filter(|_| makes_link) {
             let foreign = before.properties.iter().filter(|property| {
                 ours.is_none_or(|ours| ours.property(&property.name).is_none())
                     && net.property(&property.name).is_none()
