@@ -44,7 +44,7 @@ fn run(mut call: Call) -> Outcome {
         };
     }
     failures.iter().for_each(say);
-    while !interrupt::wait(&io::stdout(), INTERVAL)? && !interrupt::requested() {
+    while !interrupt::wait(io::stdout(), INTERVAL)? && !interrupt::requested() {
         let changes = match watch.look() {
             Ok(changes) => changes,
             Err(gz::Error::Interrupted) => break,
