@@ -3,13 +3,14 @@
 
 mod common;
 
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use common::image::{UUID, manifest, server_of};
-use common::measured;
 use common::server::{Reply, Request, Server};
 use common::tools::{Sim, sha1, stream};
+use common::{measured, said};
 use serde_json::{Value, json};
 
 /// Imports the image and gives exit status, standard output and standard error.
@@ -169,6 +170,7 @@ fn what_is_no_manifest_is_refused() {
             "file compression \"rot13\" is none of",
         ),
         (manifest(&file, json!({"files": []})).to_string(), "has no files"),
+        ("[".repeat(100_000), "response not JSON"),
     ] {
         let server = Server::new(move |_| Reply::json(200, body.clone()));
         refused(&sim, &server, part);
@@ -330,4 +332,93 @@ fn several_images_are_imported_with_what_they_share() {
         asked.iter().filter(|path| **path == format!("/images/{}/file", uuid(1))).count(),
         1
     );
+}
+
+/// So many MiB of zeros after a beginning, compressed by gzip.
+fn bomb(head: &[u8], mib: usize) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(head).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..mib {
+        packer.write_all(&zeros).unwrap();
+    }
+    packer.finish().unwrap()
+}
+
+/// The command fails with `part` in its message, in little memory, long before all is unpacked, and leaves nothing.
+fn stopped(sim: &Sim, arguments: &[&str], part: &str) {
+    let (output, peak) = measured(&mut sim.command(arguments));
+    let (_, stderr) = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(part), "\"{part}\" is not in: {stderr}");
+    assert!(peak < 64 * 1024, "{peak} KiB");
+    left_nothing(sim);
+}
+
+#[test]
+fn a_bomb_stops_at_what_manifest_and_pool_allow() {
+    const TOO_MUCH: &str = "more than it says or zpool \"zones\" can hold";
+    let sim = Sim::new();
+    let data = bomb(b"STREAM 1 - final\n", 160);
+    let compressed = json!([{"sha1": sha1(&data), "size": data.len(), "compression": "gzip"}]);
+    let serve = |more: Value| {
+        let mut image = manifest(&data, more);
+        image["files"] = compressed.clone();
+        let data = data.clone();
+        server_of(&image, move |_| Reply::bytes(&data))
+    };
+    // A volume says how large it is.
+    let volume = json!({"type": "zvol", "image_size": 8, "nic_driver": "virtio",
+        "disk_driver": "virtio", "cpu_type": "host"});
+    let server = serve(volume);
+    sim.sources(&[&server.url()]);
+    stopped(&sim, &["import", UUID], TOO_MUCH);
+    // For anything else there is the pool.
+    std::fs::write(sim.path("sim/available"), (16 << 20).to_string()).unwrap();
+    let server = serve(json!({}));
+    sim.sources(&[&server.url()]);
+    stopped(&sim, &["import", UUID], TOO_MUCH);
+    // Nor does a disk image or an archive unpack without end, into a file or a dataset.
+    let about = ["--name", "x", "--version", "1", "--os", "linux"];
+    let disk = sim.path("disk.img.gz");
+    std::fs::write(&disk, bomb(&[0xeb], 160)).unwrap();
+    let mut header = tar::Header::new_ustar();
+    header.set_path("zeros").unwrap();
+    header.set_mode(0o644);
+    header.set_uid(u64::from(nix::unistd::geteuid().as_raw()));
+    header.set_gid(u64::from(nix::unistd::getegid().as_raw()));
+    header.set_size(160 << 20);
+    header.set_cksum();
+    let archive = sim.path("root.tar.gz");
+    std::fs::write(&archive, bomb(header.as_bytes(), 161)).unwrap();
+    for path in [&disk, &archive] {
+        let mut arguments = vec!["import"];
+        arguments.extend(about);
+        arguments.push(path.to_str().unwrap());
+        stopped(&sim, &arguments, TOO_MUCH);
+    }
+}
+
+#[test]
+fn answers_without_end_take_no_memory() {
+    let sim = Sim::new();
+    let text = b"x".repeat(1 << 16);
+    let start = manifest(b"", json!({})).to_string().into_bytes();
+    let servers = [
+        // A text, a list of one image after the other, a header.
+        Server::new(move |_| Reply { endless: true, ..Reply::bytes(&text) }),
+        Server::new(move |request| {
+            let list = request.path.starts_with("/images?") || request.path == "/images";
+            let body = if list { [b"[", &start[..]].concat() } else { start.clone() };
+            let endless = [&body[1..], b","].concat();
+            Reply { endless: true, ..Reply::bytes(if list { &endless } else { &start }) }
+        }),
+        Server::new(|_| Reply::json(200, "{}").header("x-long", &"x".repeat(10 << 20))),
+    ];
+    for server in &servers {
+        sim.sources(&[&server.url()]);
+        for arguments in [&["avail"][..], &["import", UUID]] {
+            stopped(&sim, arguments, "error");
+        }
+    }
 }

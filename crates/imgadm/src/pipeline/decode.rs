@@ -55,8 +55,19 @@ impl Compression {
     }
 }
 
-/// The largest dictionary of an xz file that is accepted, in bytes: what `xz -9` uses.
-const MOST_XZ_DICTIONARY: u64 = 64 << 20;
+/// The largest dictionary of an xz file, or window of a zstd file, that is accepted, in bytes: what `xz -9` uses.
+const MOST_WINDOW: u64 = 64 << 20;
+
+fn check_window(size: u64) -> io::Result<()> {
+    if size <= MOST_WINDOW {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "it needs a dictionary of {} MiB, more than the {} MiB that are allowed",
+        size >> 20,
+        MOST_WINDOW >> 20
+    )))
+}
 
 /// What comes out of `input` when it is decompressed.
 pub fn decoder<'a>(
@@ -88,14 +99,24 @@ fn check_xz_dictionary(head: &[u8]) -> io::Result<()> {
     let [LZMA2, 1, bits, ..] = rest else { return Ok(()) };
     let bits = u64::from(bits & 0x3f);
     let size = (2 | (bits & 1)) << (bits / 2 + 11);
-    if size > MOST_XZ_DICTIONARY {
-        return Err(io::Error::other(format!(
-            "it needs a dictionary of {} MiB, more than the {} MiB that are allowed",
-            size >> 20,
-            MOST_XZ_DICTIONARY >> 20
-        )));
+    check_window(size)
+}
+
+/// Reads the header of a zstd frame (RFC 8878, 3.1.1.1) for the size of its window.
+fn check_zstd_window(head: &[u8]) -> io::Result<()> {
+    const SINGLE_SEGMENT: u8 = 1 << 5;
+    let [_, _, _, _, descriptor, rest @ ..] = head else { return Ok(()) };
+    if descriptor & SINGLE_SEGMENT == 0 {
+        let Some(byte) = rest.first() else { return Ok(()) };
+        let base = 1u64 << (10 + (byte >> 3));
+        return check_window(base + base / 8 * u64::from(byte & 7));
     }
-    Ok(())
+    // The window is as large as the content, whose size follows the id of the dictionary.
+    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let length = [1, 2, 4, 8][usize::from(descriptor >> 6)];
+    let Some(size) = rest.get(dictionary..dictionary + length) else { return Ok(()) };
+    let size = size.iter().rev().fold(0u64, |size, byte| size << 8 | u64::from(*byte));
+    check_window(size)
 }
 
 type ZstdFrame<R> = ruzstd::decoding::StreamingDecoder<R, ruzstd::decoding::FrameDecoder>;
@@ -121,7 +142,8 @@ impl<R: BufRead> Read for ZstdFrames<R> {
                     return Ok(0);
                 }
             }
-            let Some(input) = self.input.take() else { return Ok(0) };
+            let Some(mut input) = self.input.take() else { return Ok(0) };
+            check_zstd_window(input.fill_buf()?)?;
             self.frame = Some(ZstdFrame::new(input).map_err(io::Error::other)?);
         }
     }
@@ -225,5 +247,11 @@ mod tests {
         // The dictionary size byte of the first block header: 1.5 GiB.
         data[16] = 37;
         assert!(unpack(Compression::Xz, &data).unwrap_err().to_string().contains("dictionary"));
+        // A window of 128 MiB, and a single segment of 4 GiB.
+        for head in [&[0, 17 << 3][..], &[0b1010_0000, 0xff, 0xff, 0xff, 0xff]] {
+            let data = [&[0x28, 0xb5, 0x2f, 0xfd], head, &[0; 20]].concat();
+            let error = unpack(Compression::Zstd, &data).unwrap_err().to_string();
+            assert!(error.contains("dictionary"), "{error}");
+        }
     }
 }

@@ -9,7 +9,7 @@ pub mod file;
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use gz::interrupt;
@@ -20,8 +20,9 @@ use self::fetch::{CHUNK, Failure, Progress, SharedOrigin, Wanted};
 use crate::errors::{Error, Result};
 use crate::sources::http::Limits;
 
-/// How many chunks wait between the download and the decompression.
+/// How many chunks wait between the download and the decompression, and how many from there to the receiver.
 const WAITING: usize = 8;
+const UNPACKED: usize = 4;
 /// How often the waiting thread looks for an interrupt and draws progress.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -191,26 +192,74 @@ fn receive_failure(error: gz::Error) -> ReceiveFailure {
     }
 }
 
+/// Decompresses what arrives and writes it out, each in its own thread: the receiving tool takes its data while the
+/// next is being unpacked.
 fn decode_into(
-    mut out: impl Write,
+    out: impl Write + Send,
     compression: Compression,
     chunks: Receiver<Vec<u8>>,
     progress: &Progress,
 ) -> std::result::Result<(), DecodeError> {
-    let input = ChunkReader { chunks, current: Vec::new(), at: 0 };
-    let mut decoder = decode::decoder(compression, input).map_err(DecodeError::Input)?;
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let count = match decoder.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(DecodeError::Input(e)),
-        };
-        out.write_all(&buffer[..count]).map_err(|_| DecodeError::Receiver)?;
-        progress.decoded.fetch_add(count as u64, Ordering::Relaxed);
+    let (unpacked, to_write) = sync_channel(UNPACKED);
+    let (written, free) = channel();
+    for _ in 0..=UNPACKED {
+        // The receiver is just above.
+        let _ = written.send(vec![0; CHUNK]);
     }
-    out.flush().map_err(|_| DecodeError::Receiver)
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(move || write_all(out, &to_write, &written));
+        let decoded = decode(compression, chunks, progress, &free, &unpacked);
+        drop(unpacked);
+        match writer.join() {
+            Ok(Ok(())) => decoded.map_err(DecodeError::Input),
+            // Whatever else there is to say: the tool that reads no more knows why.
+            Ok(Err(_)) | Err(_) => Err(DecodeError::Receiver),
+        }
+    })
+}
+
+/// Decompresses into free buffers until the end, or until nobody takes them any more.
+fn decode(
+    compression: Compression,
+    chunks: Receiver<Vec<u8>>,
+    progress: &Progress,
+    free: &Receiver<Vec<u8>>,
+    unpacked: &SyncSender<Vec<u8>>,
+) -> io::Result<()> {
+    let input = ChunkReader { chunks, current: Vec::new(), at: 0 };
+    let mut decoder = decode::decoder(compression, input)?;
+    while let Ok(mut buffer) = free.recv() {
+        buffer.resize(CHUNK, 0);
+        let count = loop {
+            match decoder.read(&mut buffer) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        if count == 0 {
+            break;
+        }
+        progress.decoded.fetch_add(count as u64, Ordering::Relaxed);
+        buffer.truncate(count);
+        if unpacked.send(buffer).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes buffers out and gives them back.
+fn write_all(
+    mut out: impl Write,
+    to_write: &Receiver<Vec<u8>>,
+    written: &Sender<Vec<u8>>,
+) -> io::Result<()> {
+    for buffer in to_write {
+        out.write_all(&buffer)?;
+        // At the end nobody wants it back.
+        let _ = written.send(buffer);
+    }
+    out.flush()
 }
 
 /// The chunks of a channel as one stream.

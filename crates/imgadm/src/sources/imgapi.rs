@@ -15,7 +15,7 @@ use crate::errors::{Error, Result};
 /// How many manifests are asked for at once.
 const PAGE: usize = 1000;
 /// How many bytes all pages of a list together may have.
-const MOST_LIST: u64 = 256 << 20;
+const MOST_LIST: u64 = 64 << 20;
 
 /// An IMGAPI or DSAPI server.
 #[derive(Debug, Clone)]
