@@ -316,3 +316,132 @@ fn a_failed_or_killed_update_leaves_what_was() {
         );
     }
 }
+
+fn lx() -> Value {
+    json!({
+        "uuid": UUID, "brand": "lx", "image_uuid": "5917ca96-c888-11e5-8da0-e785a1ad1185", "alias": "l1",
+        "kernel_version": "4.4.0", "max_physical_memory": 256, "quota": 5, "nics": []
+    })
+}
+
+/// Every brand in one word: name, payload without autoboot.
+fn brands() -> [(&'static str, Value); 4] {
+    [("joyent", joyent()), ("lx", lx()), ("kvm", kvm()), ("bhyve", bhyve())].map(
+        |(name, mut vm)| {
+            vm["autoboot"] = false.into();
+            // A delegated dataset keeps a VM from being snapshotted.
+            if let Some(vm) = vm.as_object_mut() {
+                vm.remove("delegate_dataset");
+                vm.remove("filesystems");
+            }
+            (name, vm)
+        },
+    )
+}
+
+/// The VM is stopped, running or failed, and can be started, or is told to run already, and deleted.
+fn assert_usable(gz: &Gz, when: &str) {
+    let _ = gz.vmadm(&["recover"]).ok();
+    let vm = gz.vmadm(&["get", UUID]).ok().json();
+    let state = vm["state"].as_str().unwrap_or_default().to_owned();
+    assert!(matches!(state.as_str(), "stopped" | "running" | "failed"), "{when}: {state}");
+    for command in ["start", "delete"] {
+        let run = gz.vmadm(&[command, UUID]);
+        assert_eq!(run.exit, Some(0), "{when}, {state}: {command}: {}", run.stderr);
+    }
+    let datasets = gz.datasets();
+    assert!(!datasets.contains(UUID), "{when}: {datasets}");
+}
+
+/// Has every tool run of a command on a VM of each brand struck by each fault: it fails, or vmadm is killed behind it.
+/// `running` is what the VM is before.
+fn strike(running: bool, words: &[&str]) {
+    for (brand, payload) in brands() {
+        if words[0].contains("snapshot") && brand == "kvm" {
+            continue;
+        }
+        let mut gz = Gz::new();
+        let prepare = |gz: &Gz| {
+            let _ = gz.create(&payload).ok();
+            if words[0] == "rollback-snapshot" {
+                let _ = gz.vmadm(&["create-snapshot", UUID, "s1"]).ok();
+            }
+            if running {
+                let _ = gz.vmadm(&["start", UUID]).ok();
+            }
+            gz.clear_calls();
+        };
+        prepare(&gz);
+        let _ = gz.vmadm(words).ok();
+        let count = gz.calls().len();
+        assert!(count > 0, "{brand}: {words:?} runs no tool");
+        assert_usable(&gz, brand);
+        for action in ["exit 1 boom", "after kill caller"] {
+            for call in 1..=count {
+                prepare(&gz);
+                gz.set("GZSIM_FAULT", &format!("*:{call}={action}"));
+                let run = gz.vmadm(words);
+                gz.unset("GZSIM_FAULT");
+                let when = format!("{brand}: {words:?}: {action} at call {call}: {}", run.stderr);
+                assert_eq!(run.exit.is_none(), action.contains("kill"), "{when}");
+                assert_usable(&gz, &when);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_struck_start_leaves_a_vm_that_starts() {
+    strike(false, &["start", UUID]);
+}
+
+#[test]
+fn a_struck_stop_leaves_a_vm_that_starts() {
+    strike(true, &["stop", UUID, "-F"]);
+}
+
+#[test]
+fn a_struck_reboot_leaves_a_vm_that_starts() {
+    strike(true, &["reboot", UUID, "-F"]);
+}
+
+#[test]
+fn a_struck_snapshot_leaves_a_vm_that_starts() {
+    strike(false, &["create-snapshot", UUID, "s1"]);
+}
+
+#[test]
+fn a_struck_rollback_leaves_a_vm_that_starts() {
+    strike(false, &["rollback-snapshot", UUID, "s1"]);
+}
+
+#[test]
+fn two_commands_at_once_take_their_turns() {
+    let gz = Gz::new();
+    let payload = lx();
+    let commands: [&[&str]; 5] = [
+        &["start", UUID],
+        &["stop", UUID, "-F"],
+        &["reboot", UUID, "-F"],
+        &["update", UUID, "quota=7"],
+        &["create-snapshot", UUID, "both"],
+    ];
+    for (at, one) in commands.iter().enumerate() {
+        for other in commands.iter().skip(at).chain([&["delete", UUID][..]].iter()) {
+            let _ = gz.create(&payload).ok();
+            let both = [spawn(&gz, one, ""), spawn(&gz, other, "")];
+            let when = format!("{one:?} and {other:?}");
+            for child in both {
+                let output = child.wait_with_output().expect("vmadm ends");
+                let code = output.status.code();
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                assert!(matches!(code, Some(0 | 1)), "{when}: {code:?}: {stderr}");
+            }
+            if gz.vmadm(&["get", UUID]).exit == Some(0) {
+                assert_usable(&gz, &when);
+            } else {
+                assert_eq!(other[0], "delete", "{when}: the VM is gone");
+            }
+        }
+    }
+}
