@@ -208,8 +208,13 @@ fn updates_reach_the_running_zone_and_null_clears() {
         assert_eq!(value(&cleared, name), "", "{name}");
     }
     assert_eq!(value(&cleared, "allow-all-dhcp-cids"), "true");
+    assert_eq!(value(&cleared, "allowed-ips"), "10.88.88.51");
+    // The next change goes by what is stored.
+    let _ = update(&gz, &json!({"mac": mac, "allow_ip_spoofing": true})).ok();
+    let _ = update(&gz, &json!({"mac": mac, "allow_ip_spoofing": false})).ok();
+    assert_eq!(value(&link(&gz, UUID, "net0"), "allowed-ips"), "10.88.88.51");
     let nic = gz.vmadm(&["get", UUID]).ok().json()["nics"][0].clone();
-    for name in ["maxbw", "priority", "secondary_macs", "allowed_ips", "allowed_dhcp_cids", "mtu"] {
+    for name in ["maxbw", "priority", "secondary_macs", "allowed_dhcp_cids", "mtu"] {
         assert_eq!(nic.get(name), None, "{name}");
     }
     assert_eq!(nic["ips"], json!(["10.88.88.51/24"]));

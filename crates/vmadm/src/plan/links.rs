@@ -135,7 +135,8 @@ fn allowed_addresses(nic: &Object) -> (String, String) {
     let mut addresses: Vec<String> = Vec::new();
     let mut methods = Vec::new();
     let mut add = |address: &str| {
-        if !addresses.iter().any(|known| known == address) {
+        // A list that was emptied is stored as one empty text.
+        if !address.is_empty() && !addresses.iter().any(|known| known == address) {
             addresses.push(address.to_owned());
         }
     };
