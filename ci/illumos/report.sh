@@ -5,25 +5,26 @@ imports_of() { # FILE: "BINDING NAME" for each undefined dynamic symbol
   readelf --dyn-syms -W "$1" | awk '$7 == "UND" && $8 != "" { sub(/@.*/, "", $8); print $5, $8 }' | sort -u
 }
 
-# DTrace learns of probes from a section in which each has a record that holds its name.
-PROBES="tool__start tool__done step__start step__done stage__start stage__done"
-
-probes_of() { # FILE: the names of the probes in it
-  readelf -p set_dtrace_probes -W "$1" 2>/dev/null | grep -o -w -E "${PROBES// /|}" | sort -u
+# The probe sites in a file. The macros of the usdt crate are compiled for the machine that they run on: built here, a
+# program has its sites where Linux looks for them, in notes; built on illumos, where DTrace does. A site that the
+# linker left out keeps its note, with an address below the program's.
+probes_of() { # FILE: their names
+  readelf -nW "$1" 2>/dev/null |
+    awk '/^ *Name: / { name = $2 } /^ *Location: / { sub(/^0x0*/, "", $2); if (length($2) > 6) print name }' | sort -u
 }
 
 # The programs that run tools have probes around that; what else they have around what they do depends on it.
 check_probes() { # FILE
   local wanted='' name
   case ${1##*/} in
-    vmadm) wanted="tool__start tool__done step__start step__done" ;;
-    imgadm) wanted="tool__start tool__done stage__start stage__done" ;;
-    bhyve-ctl) wanted="tool__start tool__done" ;;
+    vmadm) wanted="tool-start tool-done step-start step-done" ;;
+    imgadm) wanted="tool-start tool-done stage-start stage-done" ;;
+    bhyve-ctl) wanted="tool-start tool-done" ;;
   esac
   for name in $wanted; do
-    probes_of "$1" | grep -q -x "$name" || { echo "  no DTrace probe $name"; return 1; }
+    probes_of "$1" | grep -q -x "$name" || { echo "  no probe site $name"; return 1; }
   done
-  [[ -z $wanted ]] || echo "  DTrace probes: $(probes_of "$1" | paste -sd' ')"
+  [[ -z $wanted ]] || echo "  probe sites: $(probes_of "$1" | paste -sd' ')"
 }
 
 report() {

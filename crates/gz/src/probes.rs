@@ -1,6 +1,9 @@
 //! DTrace probes around tool runs, plan steps and the stages of an import; nothing at all on systems without them.
 //!
 //! `dtrace -n 'zonekit*:::tool-done { printf("%s %d us", copyinstr(arg0), arg2); }'`
+//!
+//! DTrace finds them in programs that were built on illumos: in those built elsewhere for illumos, the macros put them
+//! where the building system's tracer would look.
 
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
