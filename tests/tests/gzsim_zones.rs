@@ -277,3 +277,94 @@ fn an_omnios_zone_has_a_dataset_and_nothing_of_smartos() {
     let _ = gz.run("zoneadm", &["-z", "web", "uninstall", "-F"]).ok();
     assert!(!gz.datasets().contains("rpool/web"));
 }
+
+/// An installed native zone of OmniOS.
+fn with_web() -> Gz {
+    let gz = Gz::init(&["--platform", "omnios"]);
+    for name in ["web", "copy"] {
+        let script = format!("create -b\nset zonepath=/rpool/{name}\nset brand=lipkg\n");
+        let _ = gz.run_with("zonecfg", &["-z", name], script.as_bytes()).ok();
+    }
+    let _ = gz.run("zoneadm", &["-z", "web", "install"]).ok();
+    fs::write(gz.path("/rpool/web/root/file"), "of web\n").expect("a writable zone");
+    gz
+}
+
+#[test]
+fn a_zone_is_cloned_from_a_snapshot_or_copied() {
+    needs!(Need::Simulation);
+    let gz = with_web();
+    let clone = |more: &[&str]| gz.run("zoneadm", &[&["-z", "copy", "clone"], more].concat());
+    assert_eq!(clone(&["web"]).ok().text(), "Cloning snapshot rpool/web@SUNWzone1\n");
+    assert!(gz.datasets().contains("rpool/copy\tfilesystem\trpool/web@SUNWzone1"));
+    assert_eq!(gz.file("/rpool/copy/root/file"), "of web\n");
+    let state = || gz.run("zoneadm", &["-z", "copy", "list", "-p"]).ok().text();
+    assert!(state().starts_with("-:copy:installed:/rpool/copy:"));
+    let again = clone(&["web"]).failed();
+    assert_eq!(again.stderr, "zoneadm: zone 'copy': is already installed.\n");
+
+    let _ = gz.run("zoneadm", &["-z", "copy", "uninstall", "-F"]).ok();
+    let unknown = clone(&["nosuch"]).failed();
+    assert!(unknown.stderr.contains("No such zone configured"), "{}", unknown.stderr);
+    assert_eq!(clone(&["-m", "move", "web"]).exit, Some(2));
+    assert_eq!(clone(&["-m", "copy", "web"]).ok().text(), "Copying /rpool/web...\n");
+    assert!(gz.datasets().contains("rpool/copy\tfilesystem\t-"));
+    assert_eq!(gz.file("/rpool/copy/root/file"), "of web\n");
+
+    let _ = gz.run("zoneadm", &["-z", "copy", "uninstall", "-F"]).ok();
+    let _ = gz.run("zoneadm", &["-z", "web", "boot"]).ok();
+    let running = clone(&["web"]).failed();
+    let message = "zoneadm: zone 'copy': clone operation is invalid for running zones.\n";
+    assert_eq!(running.stderr, message);
+    assert!(state().starts_with("-:copy:configured:"));
+}
+
+#[test]
+fn a_halted_zone_moves_with_its_dataset() {
+    needs!(Need::Simulation);
+    let gz = with_web();
+    let relocate = |path: &str| gz.run("zoneadm", &["-z", "web", "move", path]);
+    assert_eq!(relocate("elsewhere").failed().stderr, "elsewhere is not an absolute path.\n");
+    let taken = relocate("/rpool").failed();
+    assert_eq!(taken.stderr, "could not move zone to /rpool: directory not empty\n");
+    let _ = relocate("/rpool/other").ok();
+    assert_eq!(gz.file("/rpool/other/root/file"), "of web\n");
+    assert!(gz.datasets().contains("rpool/web\tfilesystem\t-\t/rpool/other"));
+    let info = gz.run("zonecfg", &["-z", "web", "info", "zonepath"]).ok();
+    assert_eq!(info.text(), "zonepath: /rpool/other\n");
+    let list = gz.run("zoneadm", &["-z", "web", "list", "-p"]).ok();
+    assert!(list.text().starts_with("-:web:installed:/rpool/other:"), "{}", list.text());
+    let _ = gz.run("zoneadm", &["-z", "web", "boot"]).ok();
+    let running = relocate("/rpool/web").failed();
+    let message = "zoneadm: zone 'web': move operation is invalid for running zones.\n";
+    assert_eq!(running.stderr, message);
+}
+
+#[test]
+fn what_is_mounted_in_a_zone_keeps_it_where_it_is() {
+    needs!(Need::Simulation);
+    let gz = with_zone("create-joyent-image", "joyent");
+    install(&gz);
+    let run = gz.run("zoneadm", &["-z", ZONE, "move", "/zones/other"]).failed();
+    assert!(run.stderr.contains("are mounted on subdirectories"), "{}", run.stderr);
+    assert!(run.stderr.contains(&format!("/zones/{ZONE}/cores")), "{}", run.stderr);
+    assert!(line(&gz).contains(&format!(":/zones/{ZONE}:")));
+}
+
+#[test]
+fn commands_in_a_zone_tell_of_it() {
+    needs!(Need::Simulation);
+    let gz = with_zone("create-joyent-image", "joyent");
+    install(&gz);
+    let stopped = gz.run("zlogin", &[ZONE, "zonename"]).failed();
+    assert!(stopped.stderr.contains("login allowed only to running zones"), "{}", stopped.stderr);
+    boot(&gz);
+    let inside = |words: &[&str]| gz.run("zlogin", &[&[ZONE], words].concat());
+    assert_eq!(inside(&["zonename"]).ok().text(), format!("{ZONE}\n"));
+    assert_eq!(inside(&["uname"]).ok().text(), "SunOS\n");
+    assert_eq!(inside(&["/usr/bin/cat", "/etc/release"]).ok().text(), "SmartOS x86_64\n");
+    assert_eq!(inside(&["cat /etc/release"]).ok().text(), "SmartOS x86_64\n");
+    let above = inside(&["cat", "/../../../etc/zones/index"]);
+    assert_eq!(above.exit, Some(2), "{}", above.text());
+    assert_eq!(inside(&["false"]).exit, Some(1));
+}

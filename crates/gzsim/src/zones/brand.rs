@@ -246,7 +246,7 @@ fn make_directory(path: &Path, mode: u32) -> Result<()> {
 }
 
 /// The dataset a zone path belongs to: the dataset mounted on its parent directory, with the last name added.
-fn dataset_of(ctx: &Ctx, zonepath: &str) -> Result<Option<String>> {
+pub fn dataset_of(ctx: &Ctx, zonepath: &str) -> Result<Option<String>> {
     let (parent, name) = zonepath.rsplit_once('/').unwrap_or(("", zonepath));
     let output = ctx.zfs(&["list", "-H", "-o", "name,mountpoint", "-t", "filesystem"])?;
     let text = String::from_utf8_lossy(&output.stdout);

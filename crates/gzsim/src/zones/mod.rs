@@ -1,6 +1,7 @@
 //! Zones: their configuration and state, the processes of the running ones, and the tools that drive them.
 
 pub mod brand;
+pub mod copying;
 pub mod init_process;
 pub mod kstat;
 pub mod live;

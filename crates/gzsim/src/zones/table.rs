@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use zonecfg::Zone;
-use zonecfg::index::ZoneState;
+use zonecfg::index::{Update, ZoneState};
 use zonecfg::model::IpType;
 use zonecfg::store::{Error, Root};
 
@@ -92,6 +92,16 @@ pub fn config(ctx: &Ctx, name: &str) -> Result<Zone> {
 /// Sets the state in the index.
 pub fn set_state(ctx: &Ctx, name: &str, state: ZoneState) -> Result<()> {
     store(ctx).update_index(|index| -> Result<(), Error> { Ok(index.set_state(name, state)?) })?;
+    Ok(())
+}
+
+/// Sets the zone path, in the index and in the zone's configuration.
+pub fn set_path(ctx: &Ctx, name: &str, path: &str) -> Result<()> {
+    let mut zone = config(ctx, name)?;
+    zone.set("zonepath", path);
+    store(ctx).write_zone(&zone)?;
+    let update = Update { path: Some(path.to_owned()), ..Update::default() };
+    store(ctx).update_index(|index| -> Result<(), Error> { Ok(index.modify(name, &update)?) })?;
     Ok(())
 }
 

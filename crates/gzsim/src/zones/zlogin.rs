@@ -1,8 +1,11 @@
-//! zlogin(1): commands inside a running zone. `shutdown` and its relatives take the zone down or reboot it; any other
-//! command does nothing and succeeds.
+//! zlogin(1): commands inside a running zone. `shutdown` and its relatives take the zone down or reboot it; a few that
+//! only tell of the zone answer from what the simulation knows of it, or are run on its files; others do nothing and
+//! succeed.
 
 use std::env;
-use std::io::{self, Read as _};
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -11,7 +14,7 @@ use anyhow::{Context as _, Result};
 use crate::ctx::Ctx;
 use crate::fault::parse_duration;
 use crate::getopt::getopt;
-use crate::zones::table::{self, State};
+use crate::zones::table::{self, Row, State};
 use crate::zones::zoneadmd;
 
 /// What a command inside the zone does to it.
@@ -56,9 +59,57 @@ pub fn main(ctx: &Ctx, arguments: &[String]) -> Result<i32> {
     let words: Vec<&str> =
         options.operands[1..].iter().flat_map(|word| word.split_whitespace()).collect();
     match effect(&words) {
-        Effect::None => Ok(0),
+        Effect::None => inside(ctx, &row, &words),
         wanted => shut_down(ctx, zone, wanted),
     }
+}
+
+/// Commands that tell of a zone: its names from the simulation, its files from its root.
+fn inside(ctx: &Ctx, row: &Row, words: &[&str]) -> Result<i32> {
+    let Some((program, arguments)) = words.split_first() else { return Ok(0) };
+    let root = ctx.path(&row.path).join("root");
+    match program.rsplit('/').next().unwrap_or(program) {
+        "zonename" => println!("{}", row.name),
+        "hostname" => println!("{}", nodename(&root).unwrap_or_else(|| row.name.clone())),
+        "uname" => {
+            let system = if row.brand == "lx" { "Linux" } else { "SunOS" };
+            let node = nodename(&root).unwrap_or_else(|| row.name.clone());
+            match arguments {
+                [] | ["-s"] => println!("{system}"),
+                ["-n"] => println!("{node}"),
+                _ => println!("{system} {node}"),
+            }
+        }
+        "echo" => println!("{}", arguments.join(" ")),
+        "false" => return Ok(1),
+        "cat" => return cat(&root, arguments),
+        _ => {}
+    }
+    Ok(0)
+}
+
+fn nodename(root: &Path) -> Option<String> {
+    let text = fs::read_to_string(root.join("etc/nodename")).ok()?;
+    Some(text.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// Prints files of the zone; like cat(1) it goes on after one that it cannot read.
+fn cat(root: &Path, files: &[&str]) -> Result<i32> {
+    let mut code = 0;
+    for file in files {
+        // A zone sees nothing above its root.
+        let below: PathBuf = Path::new(file)
+            .components()
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .collect();
+        if let Ok(bytes) = fs::read(root.join(below)) {
+            io::stdout().write_all(&bytes)?;
+        } else {
+            eprintln!("cat: cannot open {file}: No such file or directory");
+            code = 2;
+        }
+    }
+    Ok(code)
 }
 
 /// Ends the shutdown that a zlogin began: `gzsim zone-shutdown ROOT ZONE halt|reboot DELAY`.

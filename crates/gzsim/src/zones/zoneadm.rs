@@ -11,6 +11,7 @@ use crate::ctx::Ctx;
 use crate::getopt::getopt;
 use crate::state as locks;
 use crate::zones::brand::{self, Install};
+use crate::zones::copying::{self, Method};
 use crate::zones::table::{self, Row, State};
 use crate::zones::zoneadmd;
 
@@ -90,10 +91,8 @@ pub fn main(ctx: &Ctx, arguments: &[String]) -> Result<i32> {
         "attach" => run.attach(rest),
         "detach" => run.detach(rest),
         "mark" => run.mark(rest),
-        "clone" | "move" => {
-            run.say(format_args!("{command}: not available in the simulated global zone"));
-            Ok(ERROR)
-        }
+        "clone" => run.clone_zone(rest),
+        "move" => run.move_zone(rest),
         _ => {
             usage(false);
             Ok(USAGE)
@@ -325,13 +324,7 @@ impl Run<'_> {
         let Some(_lock) = self.lock(&row)? else { return Ok(ERROR) };
         let zone_root = format!("{}/root", row.path);
         let mounted = crate::tools::mount::below(self.ctx, &zone_root)?;
-        if !mounted.is_empty() {
-            self.say(format_args!(
-                "These file systems are mounted on subdirectories of {zone_root}.\n"
-            ));
-            for mount in mounted {
-                eprintln!("  {}", mount.point);
-            }
+        if self.in_the_way(&zone_root, mounted.into_iter().map(|mount| mount.point)) {
             return Ok(ERROR);
         }
         table::set_state(self.ctx, &row.name, ZoneState::Incomplete)?;
@@ -397,6 +390,69 @@ impl Run<'_> {
             std::fs::copy(config, path.join("SUNWdetached.xml"))?;
         }
         table::set_state(self.ctx, &row.name, ZoneState::Configured)?;
+        Ok(OK)
+    }
+
+    /// Says that file systems are mounted below a directory, where there are any.
+    fn in_the_way(&self, directory: &str, mounted: impl Iterator<Item = String>) -> bool {
+        let mounted: Vec<String> = mounted.collect();
+        if mounted.is_empty() {
+            return false;
+        }
+        self.say(format_args!(
+            "These file systems are mounted on subdirectories of {directory}.\n"
+        ));
+        for point in mounted {
+            eprintln!("  {point}");
+        }
+        true
+    }
+
+    fn clone_zone(&self, arguments: &[String]) -> Result<i32> {
+        let options = getopt(arguments, "?m:s:");
+        let [source] = options.operands else { return Ok(sub_usage("clone")) };
+        let Some(row) = self.checked("clone", true)? else { return Ok(ERROR) };
+        if row.state != State::Configured {
+            let problem = if row.state == State::Installed {
+                "is already installed."
+            } else {
+                "zone is incomplete; uninstall required."
+            };
+            self.say(problem);
+            return Ok(ERROR);
+        }
+        if let Some(message) = copying::unsuitable(self.ctx, source, &row)? {
+            eprintln!("{message}");
+            return Ok(ERROR);
+        }
+        let copy = match options.value('m') {
+            None => false,
+            Some("copy") => true,
+            Some(_) => return Ok(sub_usage("clone")),
+        };
+        let Some(_lock) = self.lock(&row)? else { return Ok(ERROR) };
+        table::set_state(self.ctx, &row.name, ZoneState::Incomplete)?;
+        let method = Method { copy, snapshot: options.value('s') };
+        let worked = copying::clone(self.ctx, source, &row, &method)?;
+        copying::finish(self.ctx, &row, worked)?;
+        Ok(if worked { OK } else { ERROR })
+    }
+
+    fn move_zone(&self, arguments: &[String]) -> Result<i32> {
+        let options = getopt(arguments, "?");
+        let [path] = options.operands else { return Ok(sub_usage("move")) };
+        let Some(row) = self.checked("move", true)? else { return Ok(ERROR) };
+        if !self.verified("move", &row)? {
+            return Ok(ERROR);
+        }
+        if self.in_the_way(&row.path, copying::mounted_below(self.ctx, &row.path)?.into_iter()) {
+            return Ok(ERROR);
+        }
+        let Some(_lock) = self.lock(&row)? else { return Ok(ERROR) };
+        if let Some(message) = copying::relocate(self.ctx, &row, path)? {
+            eprintln!("{message}");
+            return Ok(ERROR);
+        }
         Ok(OK)
     }
 
