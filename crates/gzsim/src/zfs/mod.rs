@@ -43,7 +43,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use cli::zfs_main;
 pub use error::{Code, Error, Result};
-pub use files::copy_tree;
+pub(crate) use files::copy_tree;
 pub use get::{Source, Value};
 pub use zdb::zdb_main;
 pub use zpool::zpool_main;
