@@ -6,7 +6,7 @@
 
 use std::env;
 
-use e2e::{Gz, Run};
+use e2e::{Gz, Need, Run, needs};
 use manifest::properties::{Kind, PROPERTIES};
 use manifest::{Action, Brand, Property};
 use serde_json::{Map, Value, json};
@@ -375,26 +375,31 @@ fn rounds(brand: Brand) {
 
 #[test]
 fn joyent() {
+    needs!(Need::Simulation, Need::Time);
     rounds(Brand::Joyent);
 }
 
 #[test]
 fn lx() {
+    needs!(Need::Simulation, Need::Time);
     rounds(Brand::Lx);
 }
 
 #[test]
 fn kvm() {
+    needs!(Need::Simulation, Need::Time);
     rounds(Brand::Kvm);
 }
 
 #[test]
 fn bhyve() {
+    needs!(Need::Simulation, Need::Time);
     rounds(Brand::Bhyve);
 }
 
 #[test]
 fn json_without_an_end_is_refused() {
+    needs!(Need::Simulation, Need::Time);
     let gz = Gz::new();
     let run = gz.run_with("vmadm", &["create"], "[".repeat(100_000).as_bytes()).failed();
     assert!(run.stderr.contains("JSON"), "{}", run.stderr);

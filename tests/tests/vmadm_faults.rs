@@ -1,4 +1,5 @@
-//! Creates and deletions that fail, are interrupted or killed at every tool run: the system is as before, or as wanted.
+//! Commands that fail, are interrupted or killed at every tool run: the system is as before, or as wanted, or fit for the
+//! next command.
 
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -122,6 +123,7 @@ fn a_killed_create_is_undone_by_recover() {
 /// These have more that goes with the zone, and is not noted singly.
 #[test]
 fn killed_creates_of_other_brands_are_undone_too() {
+    needs!(Need::Simulation);
     let before = Gz::new().snapshot();
     for payload in [joyent(), bhyve()] {
         at_every_call(
@@ -392,31 +394,37 @@ fn strike(running: bool, words: &[&str]) {
 
 #[test]
 fn a_struck_start_leaves_a_vm_that_starts() {
+    needs!(Need::Simulation, Need::Time);
     strike(false, &["start", UUID]);
 }
 
 #[test]
 fn a_struck_stop_leaves_a_vm_that_starts() {
+    needs!(Need::Simulation, Need::Time);
     strike(true, &["stop", UUID, "-F"]);
 }
 
 #[test]
 fn a_struck_reboot_leaves_a_vm_that_starts() {
+    needs!(Need::Simulation, Need::Time);
     strike(true, &["reboot", UUID, "-F"]);
 }
 
 #[test]
 fn a_struck_snapshot_leaves_a_vm_that_starts() {
+    needs!(Need::Simulation, Need::Time);
     strike(false, &["create-snapshot", UUID, "s1"]);
 }
 
 #[test]
 fn a_struck_rollback_leaves_a_vm_that_starts() {
+    needs!(Need::Simulation, Need::Time);
     strike(false, &["rollback-snapshot", UUID, "s1"]);
 }
 
 #[test]
 fn two_commands_at_once_take_their_turns() {
+    needs!(Need::Simulation, Need::Time);
     let gz = Gz::new();
     let payload = lx();
     let commands: [&[&str]; 5] = [
@@ -444,4 +452,53 @@ fn two_commands_at_once_take_their_turns() {
             }
         }
     }
+}
+
+#[test]
+fn a_full_pool_is_told_of_and_nothing_is_left() {
+    needs!(Need::Simulation, Need::SimulatedZfs);
+    const POOL: &str = "8589934592";
+    let gz = Gz::init(&["--fixture", "spec", "--pool-size", POOL]);
+    let before = gz.snapshot();
+    let mut payload = bhyve();
+    payload["disks"][1]["size"] = 100_000.into();
+    let run = gz.create(&payload).failed();
+    assert!(run.stderr.contains("space"), "{}", run.stderr);
+    assert_unchanged(&gz, &before, &run.stderr);
+    payload["disks"][1]["size"] = 64.into();
+    payload["autoboot"] = false.into();
+    let _ = gz.create(&payload).ok();
+    let before = gz.snapshot();
+    let grown = json!({"add_disks": [{"model": "virtio", "size": 100_000}]}).to_string();
+    let run = gz.run_with("vmadm", &["update", UUID], grown.as_bytes()).failed();
+    assert!(run.stderr.contains("space"), "{}", run.stderr);
+    assert_unchanged(&gz, &before, &run.stderr);
+    assert_usable(&gz, "a full pool");
+}
+
+#[test]
+fn no_space_in_a_tool_undoes_what_was_begun() {
+    needs!(Need::Simulation);
+    let full = "exit 1 cannot do that: out of space";
+    let mut gz = Gz::new();
+    let payload = lx();
+    let before = gz.snapshot();
+    gz.set("GZSIM_FAULT", &format!("zoneadm install:1={full}"));
+    assert!(gz.create(&payload).failed().stderr.contains("out of space"));
+    gz.unset("GZSIM_FAULT");
+    assert_unchanged(&gz, &before, "create");
+    let _ = gz.create(&payload).ok();
+    let before = gz.snapshot();
+    for (tool, words) in [
+        ("zfs snapshot", &["create-snapshot", UUID, "s1"][..]),
+        ("zfs set", &["update", UUID, "quota=9"]),
+        ("zonecfg -u", &["update", UUID, "max_lwps=4000"]),
+    ] {
+        gz.set("GZSIM_FAULT", &format!("{tool}:1={full}"));
+        let run = gz.vmadm(words).failed();
+        gz.unset("GZSIM_FAULT");
+        assert!(run.stderr.contains("out of space"), "{words:?}: {}", run.stderr);
+        assert_unchanged(&gz, &before, &format!("{words:?}"));
+    }
+    assert_usable(&gz, "no space");
 }
