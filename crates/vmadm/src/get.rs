@@ -18,7 +18,7 @@ fn run(mut call: Call) -> Outcome {
             tell(&format!("warning: {error}; shown as empty"));
         }
     }
-    print(&format!("{:#}\n", vm.into_value()))?;
+    print(&(manifest::json::pretty(&vm.into_value()) + "\n"))?;
     Ok(None)
 }
 

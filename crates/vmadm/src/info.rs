@@ -22,7 +22,7 @@ fn run(mut call: Call) -> Outcome {
         Failure::Failed(why) => Failure::new(format!("Unable to get VM info for VM {uuid}: {why}")),
         usage @ Failure::Usage(_) => usage,
     })?;
-    print(&format!("{info:#}\n"))?;
+    print(&(manifest::json::pretty(&info) + "\n"))?;
     Ok(None)
 }
 

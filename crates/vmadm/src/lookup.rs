@@ -45,7 +45,7 @@ fn run(call: Call) -> Outcome {
 
 fn to_json(vms: Vec<VmObject>) -> String {
     let list: Value = vms.into_iter().map(VmObject::into_value).collect();
-    format!("{list:#}\n")
+    manifest::json::pretty(&list) + "\n"
 }
 
 fn to_lines(vms: &[VmObject]) -> String {

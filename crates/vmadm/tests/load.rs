@@ -162,6 +162,26 @@ fn a_damaged_file_is_named() {
 }
 
 #[test]
+fn numbers_are_printed_as_in_javascript() {
+    let system = System::new();
+    let uuid = uuid(1);
+    let tags = r#"{"n":1.0,"big":1e20,"limit":18446744073709551615,"small":1e-7}"#;
+    system.write(&format!("zones/{uuid}/config/tags.json"), tags);
+    let printed: &[&str] = &[
+        r#""n": 1,"#,
+        r#""big": 100000000000000000000,"#,
+        r#""limit": 18446744073709552000,"#,
+        r#""small": 1e-7"#,
+    ];
+    for command in [&["get", &uuid][..], &["lookup", "-j", "alias=j1"]] {
+        let output = system.stdout(command);
+        for number in printed {
+            assert!(output.contains(number), "{command:?}: {number} in {output}");
+        }
+    }
+}
+
+#[test]
 fn list_prints_the_observed_tables() {
     let system = System::new();
     let read = |name: &str| fs::read_to_string(format!("{DATA}/{name}")).unwrap();

@@ -125,7 +125,7 @@ fn ready(watch: &Watch<'_>, form: Form) -> String {
             let vms: Map<String, Value> = watch.vms().map(|vm| (name(vm), json!(vm))).collect();
             let event =
                 json!({"type": "ready", "date": date, "uuid": uuid.to_string(), "vms": vms});
-            format!("{event}\n")
+            manifest::json::compact(&event) + "\n"
         }
         Form::Full => format!("[{date}] ready (uuid {uuid})\n"),
         Form::Short => format!("[{}] ready\n", time_of_day(&date)),
@@ -156,7 +156,7 @@ fn lines(change: Change, milliseconds: i64, form: Form) -> String {
         if let Some(changes) = changes {
             event["changes"] = Value::Array(changes);
         }
-        return format!("{event}\n");
+        return manifest::json::compact(&event) + "\n";
     }
     let alias = vm.as_ref().and_then(|vm| vm.text("alias")).filter(|alias| !alias.is_empty());
     let alias = shortened(alias.unwrap_or("-"));
