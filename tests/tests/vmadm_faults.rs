@@ -2,7 +2,7 @@
 //! next command.
 
 use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -227,19 +227,49 @@ fn control_c_during_create_leaves_nothing() {
         let before = gz.snapshot();
         gz.set("GZSIM_FAULT", &format!("{word}:1=delay 60s"));
         let child = spawn(&gz, &["create"], &joyent().to_string());
-        // The tool that is delayed is a child of vmadm's: it is there when the fault strikes.
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !has_children(child.id(), word) && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(20));
-        }
-        let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-        assert!(interrupted.is_ok_and(|status| status.success()));
-        let output = child.wait_with_output().expect("vmadm ends");
+        let output = interrupt(child, word);
         gz.unset("GZSIM_FAULT");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{word}: {stderr}");
         assert!(stderr.contains("interrupted"), "{word}: {stderr}");
         assert_unchanged(&gz, &before, &format!("{word}: {stderr}"));
+    }
+}
+
+/// Types Ctrl-C once the delayed tool runs, and waits for the end.
+fn interrupt(child: Child, word: &str) -> Output {
+    // The tool is a child of vmadm's: it is there when the fault strikes.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !has_children(child.id(), word) && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.is_ok_and(|status| status.success()));
+    child.wait_with_output().expect("vmadm ends")
+}
+
+#[test]
+fn control_c_during_other_commands_leaves_a_vm_that_starts() {
+    needs!(Need::Simulation, Need::Time);
+    let cases: [(bool, &str, &[&str]); 5] = [
+        (false, "zoneadm boot", &["start", UUID]),
+        (true, "zoneadm halt", &["stop", UUID, "-F"]),
+        (true, "zoneadm reboot", &["reboot", UUID, "-F"]),
+        (false, "zfs set", &["update", UUID, "quota=9"]),
+        (false, "zfs snapshot", &["create-snapshot", UUID, "s1"]),
+    ];
+    for (running, word, words) in cases {
+        let mut gz = Gz::new();
+        let mut payload = lx();
+        payload["autoboot"] = running.into();
+        let _ = gz.create(&payload).ok();
+        gz.set("GZSIM_FAULT", &format!("{word}:1=delay 60s"));
+        let output = interrupt(spawn(&gz, words, ""), word);
+        gz.unset("GZSIM_FAULT");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {stderr}");
+        assert!(stderr.contains("interrupted"), "{words:?}: {stderr}");
+        assert_usable(&gz, &format!("{words:?}: {stderr}"));
     }
 }
 
