@@ -19,6 +19,7 @@ mod power;
 pub mod probes;
 pub mod process;
 pub mod root;
+mod seed;
 pub mod settings;
 pub mod space;
 pub mod sysinfo;

@@ -199,7 +199,7 @@ pub fn storage(root: &Root, payload: &Payload, target: &str) -> Result<create::F
         now_ms: now_ms(),
         volume_uuids: volume_uuids(payload.object()),
         provision_limit_ms: provision_limit_ms(),
-        cloud_init_uuid: uuid::Uuid::new_v4().to_string(),
+        disk_uuids: vec![uuid::Uuid::new_v4().to_string()],
         ..Default::default()
     };
     let mut images = Vec::new();
@@ -310,4 +310,13 @@ pub fn no_zoneconfig(root: &Root, zone_root: &str) -> Result<bool, Failure> {
 pub fn now_ms() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// New UUIDs for the disks of a VM that have none.
+pub fn disk_uuids(vm: &Object) -> Vec<String> {
+    let disks = vm.get("disks").and_then(Value::as_array).into_iter().flatten();
+    disks
+        .filter(|disk| disk.get("uuid").is_none())
+        .map(|_| uuid::Uuid::new_v4().to_string())
+        .collect()
 }

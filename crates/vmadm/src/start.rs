@@ -6,23 +6,23 @@ use gz::inventory::Fields;
 use gz::{Root, zone_files::ZoneRoot};
 use manifest::{Brand, VmType};
 
-use crate::change;
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
 use crate::plan::start::{self, Extra};
 use crate::plan::{Object, omnios};
+use crate::{change, facts};
 
 pub const COMMAND: Command = Command { names: &["start", "boot"], syntax: Syntax::NONE, run };
 
 fn run(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
     let extra = parse_extra(std::mem::take(&mut call.operands))?;
-    start(&call.root, &uuid, &extra)
+    start(&call.root, &uuid, extra)
         .map_err(|error| change::prefixed(error, &format!("Unable to start VM {uuid}: ")))
 }
 
-fn start(root: &Root, uuid: &str, extra: &Extra) -> Outcome {
+fn start(root: &Root, uuid: &str, mut extra: Extra) -> Outcome {
     let _lock = change::begin(root, uuid)?;
     let (mut vm, brand) = change::load(root, uuid, &Fields::all())?
         // Observed, and matched on by scripts: the answer of the service that knows the VMs.
@@ -40,12 +40,13 @@ fn start(root: &Root, uuid: &str, extra: &Extra) -> Outcome {
         )));
     }
     change::check_nic_tags(root, &vm)?;
-    check_disks(root, &vm, brand, extra)?;
+    check_disks(root, &vm, brand, &extra)?;
+    extra.disk_uuids = facts::disk_uuids(&vm);
     vm.insert("state".into(), "stopped".into());
     let plan = if change::is_omnios(root) {
-        omnios::start(&vm, brand, extra)
+        omnios::start(&vm, brand, &extra)
     } else {
-        start::plan(&vm, brand, extra)
+        start::plan(&vm, brand, &extra)
     };
     let plan = plan.map_err(Failure::new)?;
     change::execute(root, &plan)?;

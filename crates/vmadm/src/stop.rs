@@ -4,11 +4,11 @@ use gz::inventory::Fields;
 use gz::{Root, zoneadm};
 use manifest::Brand;
 
-use crate::change;
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
 use crate::plan::{Object, omnios, reboot, stop};
+use crate::{change, facts};
 
 const SYNTAX: Syntax = Syntax {
     types: &[("timeout", Kind::Number), ("force", Kind::Flag)],
@@ -101,7 +101,7 @@ fn run_reboot(mut call: Call) -> Outcome {
         let plan = if change::is_omnios(root) {
             omnios::reboot(&vm, brand)
         } else {
-            reboot::plan(&vm, brand)
+            reboot::plan(&vm, brand, facts::disk_uuids(&vm))
         };
         plan.map_err(Failure::new)?
     };

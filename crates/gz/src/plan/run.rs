@@ -16,7 +16,7 @@ use crate::interrupt;
 use crate::root::Root;
 use crate::tool::{Error, Result, Tool};
 use crate::zone_files::ZoneRoot;
-use crate::{power, zfs, zoneadm, zonecfg};
+use crate::{power, seed, zfs, zoneadm, zonecfg};
 
 impl Step {
     /// Does it.
@@ -129,6 +129,7 @@ impl Step {
             Self::WriteZoneFile { file, text, mode } => {
                 ZoneRoot::new(root, &file.root).write(&file.path, text.as_bytes(), *mode)
             }
+            Self::WriteSeed { volume, files } => seed::write(&root.path(volume), files),
             Self::PrependZoneFile { root: zone, paths, text } => {
                 let zone = ZoneRoot::new(root, zone);
                 for path in paths {

@@ -140,6 +140,10 @@ impl fmt::Display for Step {
             S::WriteZoneFile { file, text, mode } => {
                 write!(f, "write {}{} ({} bytes, mode {mode:o})", file.root, file.path, text.len())
             }
+            S::WriteSeed { volume, files } => {
+                let names: Vec<&str> = files.keys().map(String::as_str).collect();
+                write!(f, "fill {volume} with cloud-init's {}", names.join(", "))
+            }
             S::PrependZoneFile { root, paths, .. } => {
                 write!(f, "prepend a note to the first of {} in {root}", paths.join(", "))
             }

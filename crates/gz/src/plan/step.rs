@@ -1,5 +1,7 @@
 //! The steps that plans are made of.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Names and values of properties, in the order in which the tool is given them.
@@ -127,6 +129,8 @@ pub enum Step {
     RemoveFile { path: String },
     /// Writes a file below a zone's root, in place of what is there, making directories on the way.
     WriteZoneFile { file: ZoneFile, text: String, mode: u32 },
+    /// Fills a volume with a FAT file system of these files (name and text), for cloud-init.
+    WriteSeed { volume: String, files: BTreeMap<String, String> },
     /// Puts text before the first of `files` that exists.
     PrependZoneFile { root: String, paths: Vec<String>, text: String },
     /// Takes lines out of a text file below a zone's root and puts others at its end; an absent file is made.

@@ -38,8 +38,8 @@ pub struct Facts {
     pub platform_buildstamp: Option<String>,
     /// How long a new VM may take to set itself up, where that is not the usual time.
     pub provision_limit_ms: Option<u64>,
-    /// The UUID of the disk that cloud-init's data is put on, where there is one.
-    pub cloud_init_uuid: String,
+    /// UUIDs for disks that get theirs when the VM starts.
+    pub disk_uuids: Vec<String>,
     /// UUIDs for created volumes, one for each `create-volume` filesystem.
     pub volume_uuids: Vec<String>,
 }
@@ -88,9 +88,6 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
     }
     first_boot(&mut plan.steps, &payload, brand, &root, facts);
     plan.steps.push(change(&uuid, "remove attr name=provisioning"));
-    if let Some(script) = disks::place_cloud_init(&payload, &facts.cloud_init_uuid)? {
-        plan.steps.push(change(&uuid, &script));
-    }
     if flag(&payload, "firewall_enabled") {
         // The zone finds its rules when it boots.
         plan.steps.push(Step::SetFirewall { uuid: uuid.clone(), enabled: true });
@@ -102,7 +99,9 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
         } else {
             start::NewVm::Awaited(expiry)
         };
-        start::boot(&mut plan.steps, &vm, brand, &start::Extra::default(), wait)?;
+        let extra =
+            start::Extra { disk_uuids: facts.disk_uuids.clone(), ..start::Extra::default() };
+        start::boot(&mut plan.steps, &vm, brand, &extra, wait)?;
     }
     Ok(plan)
 }
@@ -132,7 +131,7 @@ fn volumes(
     let uuid = text(payload, "uuid").to_owned();
     if brand == Brand::Bhyve {
         steps.push(Step::CreateFilesystem { dataset: dataset.to_owned(), properties: vec![] });
-        disks::add_cloud_init(payload);
+        disks::add_seed(payload);
     }
     let pools = disks::Pools {
         block_size: &|pool| facts.block_sizes.get(pool).copied().unwrap_or(BLOCK_SIZE),
@@ -149,7 +148,7 @@ fn volumes(
             flexible_mib: payload.get("flexible_disk_size").and_then(Value::as_u64),
             keep: disks::with_own_reservation(payload),
         });
-        disks::note_cloud_init(payload);
+        disks::note_seed(payload);
     }
     Ok(())
 }
@@ -378,6 +377,14 @@ fn vm_object(payload: &Object, zonepath: &str, facts: &Facts) -> Object {
             if let Some(gateway) = gateway.cloned() {
                 nic.insert("gateway".into(), gateway);
             }
+        }
+    }
+    if text(payload, "brand") == "bhyve" {
+        // What the configuration of a new zone has in any case.
+        let own_ports = vm.contains_key("com1") || vm.contains_key("com2");
+        let ports: &[_] = if own_ports { &[] } else { &["com1", "com2"] };
+        for &name in ports.iter().chain(&["zlog_mode", "zlog_name"]) {
+            vm.insert(name.to_owned(), Value::Null);
         }
     }
     vm.insert("zonepath".into(), zonepath.into());

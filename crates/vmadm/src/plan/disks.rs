@@ -5,11 +5,7 @@ use std::collections::BTreeSet;
 use gz::plan::{Properties, Step};
 use serde_json::Value;
 
-use super::{Object, as_text, text};
-
-/// The size and block size of the volume that cloud-init reads its data from, in MiB and bytes.
-const CLOUD_INIT_SIZE_MIB: u64 = 16;
-const CLOUD_INIT_BLOCK_SIZE: u64 = 512;
+use super::{Object, as_text, seed, text};
 
 /// What is known of the pools that volumes are put on.
 #[derive(Clone, Copy)]
@@ -108,62 +104,34 @@ pub(super) fn with_own_reservation(payload: &Object) -> Vec<String> {
         .collect()
 }
 
-/// Adds the volume that holds cloud-init's data to a new VM whose image reads it from there.
-pub(super) fn add_cloud_init(payload: &mut Object) {
-    let metadata = payload.get("internal_metadata").and_then(Value::as_object);
-    let wanted = metadata.is_some_and(|metadata| {
-        metadata.get("cloudinit_datasource") == Some(&"nocloud".into())
-            && !metadata.contains_key("cloudinit_nocloud_path")
-    });
-    if !wanted {
+/// Adds the volume for cloud-init's seed to a new VM whose image reads it from there.
+pub(super) fn add_seed(payload: &mut Object) {
+    if !seed::is_wanted(payload) || seed::volume(payload).is_some() {
         return;
     }
     let disk = serde_json::json!({
-        "size": CLOUD_INIT_SIZE_MIB, "model": "virtio", "boot": false, "media": "disk",
-        "block_size": CLOUD_INIT_BLOCK_SIZE, "cloudinit_datasource": "nocloud",
+        "size": seed::SIZE_MIB, "model": "virtio", "boot": false, "media": "disk",
+        "block_size": seed::BLOCK_SIZE, SEED: true,
     });
     match payload.entry("add_disks").or_insert_with(|| Value::Array(Vec::new())) {
         Value::Array(disks) => disks.push(disk),
         _ => return,
     }
     if let Some(size) = payload.get("flexible_disk_size").and_then(Value::as_u64) {
-        payload.insert("flexible_disk_size".into(), (size + CLOUD_INIT_SIZE_MIB).into());
+        payload.insert("flexible_disk_size".into(), (size + seed::SIZE_MIB).into());
     }
 }
 
-/// The script that gives cloud-init's disk its slot and UUID. Observed: it gets them after the VM is made, on the device
-/// where the brand puts disks without a slot.
-pub(super) fn place_cloud_init(payload: &Object, uuid: &str) -> Result<Option<String>, String> {
-    let is_cloud_init = |disk: &&Object| text(disk, "cloudinit_datasource") == "nocloud";
-    let Some(disk) = super::objects(payload, "add_disks").find(is_cloud_init) else {
-        return Ok(None);
-    };
-    let free = (0..8).map(|function| format!("0:5:{function}")).find(|slot| {
-        super::objects(payload, "add_disks").all(|disk| text(disk, "pci_slot") != slot)
-    });
-    // A VM of another brand: what bhyve's scripts always say is said already.
-    let vm = serde_json::json!({ "brand": "kvm", "disks": [disk] });
-    let update = serde_json::json!({ "update_disks": [
-        { "path": disk.get("path"), "pci_slot": free, "uuid": uuid }
-    ]});
-    match (vm, update) {
-        (Value::Object(vm), Value::Object(update)) => {
-            let script = zonecfg::mapping::smartos_write::update_script(&vm, &update);
-            Ok(Some(script.map_err(|error| error.to_string())?))
-        }
-        _ => Ok(None),
-    }
-}
+/// Marks the disk with cloud-init's seed among those that are added; it is not stored.
+const SEED: &str = "is_seed";
 
-/// Notes where cloud-init's volume is, so that it can be written anew when the VM's network changes.
-pub(super) fn note_cloud_init(payload: &mut Object) {
+/// Notes where the seed's volume is, so that it can be written when the VM starts.
+pub(super) fn note_seed(payload: &mut Object) {
     let path = super::objects(payload, "add_disks")
-        .find(|disk| text(disk, "cloudinit_datasource") == "nocloud")
-        .and_then(|disk| disk.get("path").cloned());
-    if let (Some(path), Some(Value::Object(metadata))) =
-        (path, payload.get_mut("internal_metadata"))
-    {
-        metadata.insert("cloudinit_nocloud_path".into(), path);
+        .find(|disk| super::flag(disk, SEED))
+        .map(|disk| text(disk, "path").to_owned());
+    if let Some(path) = path {
+        seed::set_volume(payload, &path);
     }
 }
 

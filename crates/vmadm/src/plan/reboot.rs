@@ -13,8 +13,8 @@ const LIMIT: u64 = 180;
 /// Seconds to go down for VMs that are stopped and started.
 const STOP_LIMIT: u64 = 10;
 
-/// Plans the reboot of a VM. A docker zone may be stopped already.
-pub fn plan(vm: &Object, brand: Brand) -> Result<Plan, String> {
+/// Plans the reboot of a VM. A docker zone may be stopped already. `disk_uuids` are for disks that have none yet.
+pub fn plan(vm: &Object, brand: Brand, disk_uuids: Vec<String>) -> Result<Plan, String> {
     let uuid = text(vm, "uuid");
     let mut plan = Plan::new("reboot", uuid, OnFailure::Keep);
     let command = match brand.features().shutdown {
@@ -39,7 +39,8 @@ pub fn plan(vm: &Object, brand: Brand) -> Result<Plan, String> {
     let mut stopped = vm.clone();
     stopped.insert("state".into(), "stopped".into());
     stopped.insert("zone_state".into(), "installed".into());
-    start::boot(&mut plan.steps, &stopped, brand, &Extra::default(), start::NewVm::No)?;
+    let extra = Extra { disk_uuids, ..Extra::default() };
+    start::boot(&mut plan.steps, &stopped, brand, &extra, start::NewVm::No)?;
     Ok(plan)
 }
 

@@ -1,11 +1,10 @@
 //! The plan of `vmadm start`, and what it shares with create and reboot.
 
-use gz::plan::{OnFailure, Plan, Step, ZoneFile};
-use manifest::{Brand, json};
-use serde_json::{Value, json};
+use gz::plan::{OnFailure, Plan, Step};
+use manifest::Brand;
 
 use super::create::change;
-use super::{ConfigFiles, Object, flag, links, startvm, text};
+use super::{ConfigFiles, Object, flag, guest, links, text};
 
 /// Options of one start only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +13,8 @@ pub struct Extra {
     pub boot: Option<String>,
     /// Disks for this start, such as an installation medium: path, model, medium (`cdrom` or `disk`).
     pub disks: Vec<(String, String, String)>,
+    /// UUIDs for disks of the VM that have none yet.
+    pub disk_uuids: Vec<String>,
 }
 
 /// Plans the start of a VM that is stopped.
@@ -45,7 +46,7 @@ pub(super) fn boot(
     let uuid = text(vm, "uuid");
     let zonepath = text(vm, "zonepath");
     if brand.vm_type().is_hvm() {
-        guest_files(steps, vm, zonepath, extra)?;
+        guest::prepare(steps, vm, brand, extra)?;
     }
     steps.push(Step::Boot { uuid: uuid.to_owned() });
     links::restore(steps, vm);
@@ -96,22 +97,4 @@ pub(super) fn docker_restarts(steps: &mut Vec<Step>, vm: &Object) {
     let mut new = old.clone();
     new.internal_metadata.insert("docker:restartcount".to_owned(), 0.into());
     steps.extend(new.update(&old, text(vm, "zonepath")));
-}
-
-/// The script that runs the virtual machine, and the metadata its agent reads before there is a service for it.
-fn guest_files(
-    steps: &mut Vec<Step>,
-    vm: &Object,
-    zonepath: &str,
-    extra: &Extra,
-) -> Result<(), String> {
-    let metadata = vm.get("internal_metadata").cloned().unwrap_or_else(|| json!({}));
-    let metadata = json::pretty(&json!({ "internal_metadata": metadata })) + "\n";
-    let mut write = |path: &str, text: String, mode: u32| {
-        let file = ZoneFile { root: format!("{zonepath}/root"), path: path.to_owned() };
-        steps.push(Step::WriteZoneFile { file, text, mode });
-    };
-    write("/startvm", startvm::script(&Value::Object(vm.clone()), extra)?, 0o755);
-    write("/tmp/vm.metadata", metadata, 0o644);
-    Ok(())
 }

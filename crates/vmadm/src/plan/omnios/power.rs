@@ -99,7 +99,7 @@ pub fn halt(vm: &Object) -> Plan {
 /// Plans the reboot of a running VM.
 pub fn reboot(vm: &Object, brand: Brand) -> Result<Plan, String> {
     if !brand.vm_type().is_hvm() {
-        return common::plan(vm, brand);
+        return common::plan(vm, brand, Vec::new());
     }
     let mut plan = Plan::new("reboot", text(vm, "uuid"), OnFailure::Keep);
     shut_down(&mut plan.steps, vm, brand, None)?;
