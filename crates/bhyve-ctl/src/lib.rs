@@ -13,6 +13,7 @@ pub mod qmp;
 pub mod refusal;
 pub mod screenshot;
 pub mod smartos;
+pub mod uefi_variables;
 pub mod usage;
 pub mod vnc_proxy;
 mod words;

@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use crate::monitor::{self, Monitor};
 use crate::qmp::Client;
 use crate::screenshot::Picture;
+use crate::smartos::arguments_file;
+use crate::uefi_variables::{BootOptions, Variables};
+use crate::usage;
 use crate::zone::HvmZone;
 
 /// How long qemu may take to answer a command.
@@ -77,6 +80,17 @@ impl<'a> Machine<'a> {
         Ok(zone.with_context(|| format!("{}: there is no such zone", self.uuid))?.state)
     }
 
+    /// Checks that the machine runs.
+    ///
+    /// # Errors
+    /// It does not, or that cannot be found out.
+    pub fn check_running(&self) -> anyhow::Result<()> {
+        match self.state()?.as_str() {
+            "running" => Ok(()),
+            state => bail!("{} does not run: its zone is {state}", self.uuid),
+        }
+    }
+
     /// A connection to qemu.
     ///
     /// # Errors
@@ -88,6 +102,7 @@ impl<'a> Machine<'a> {
         if self.has_monitor() {
             bail!("OmniOS's kvm brand gives qemu no QMP socket");
         }
+        self.check_running()?;
         let stream = gz::hvm::connect(self.root, &self.zone.zonepath, "/tmp/vm.qmp")?;
         Ok(Client::connect(stream, ANSWER)?)
     }
@@ -98,6 +113,7 @@ impl<'a> Machine<'a> {
     }
 
     fn monitor(&self) -> anyhow::Result<Monitor<UnixStream>> {
+        self.check_running()?;
         let stream = gz::hvm::connect(self.root, &self.zone.zonepath, "/tmp/vm.monitor")?;
         Ok(Monitor::new(monitor::limited(stream, ANSWER)?)?)
     }
@@ -146,8 +162,40 @@ impl<'a> Machine<'a> {
         if self.is_kvm() {
             return Ok(self.qmp()?.block_stats()?);
         }
+        self.check_running()?;
         let text = gz::hvm::bhyvectl(self.root, &self.bhyve_name(), "--get-stats")?.text();
         Ok(parse_stats(&text))
+    }
+
+    /// The arguments that a running bhyve was started with, where its brand leaves them: configuration that has changed
+    /// since is not in them.
+    ///
+    /// # Errors
+    /// The file that holds them cannot be read.
+    pub fn arguments_in_use(&self) -> anyhow::Result<Option<Vec<String>>> {
+        if self.is_kvm() || self.flavour == Flavour::OmniOs || self.state()? != "running" {
+            return Ok(None);
+        }
+        let file = self.file(arguments_file::PATH)?;
+        Ok(file.map(|bytes| arguments_file::parse(&bytes)).transpose()?)
+    }
+
+    /// What UEFI firmware will boot, where these arguments of bhyve give it a file to keep its variables in. `None`
+    /// also where it has not been started yet.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is damaged.
+    pub fn boot_options(&self, argv: &[String]) -> anyhow::Result<Option<BootOptions>> {
+        let Some(path) = usage::uefi_variables(argv) else { return Ok(None) };
+        let Some(bytes) = self.file(path)? else { return Ok(None) };
+        let variables = Variables::parse(&bytes).with_context(|| path.to_owned())?;
+        Ok(Some(variables.boot_options()))
+    }
+
+    /// A file in the zone, if it is there.
+    fn file(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let path = gz::hvm::safe_zone_file(self.root, &self.zone.zonepath, path)?;
+        Ok(gz::files::read_optional(&path)?)
     }
 
     /// PCI devices as qemu sees them.
@@ -167,10 +215,7 @@ impl<'a> Machine<'a> {
     /// # Errors
     /// The machine does not run, or its hypervisor refuses.
     pub fn act(&self, action: Action) -> anyhow::Result<()> {
-        let state = self.state()?;
-        if state != "running" {
-            bail!("{} does not run: its zone is {state}", self.uuid);
-        }
+        self.check_running()?;
         if self.has_monitor() {
             let mut monitor = self.monitor()?;
             match action {
@@ -192,6 +237,7 @@ impl<'a> Machine<'a> {
             }
             return Ok(());
         }
+        self.check_running()?;
         let option = match action {
             Action::Nmi => "--inject-nmi",
             Action::Reset => "--force-reset",

@@ -39,6 +39,13 @@ pub fn slots(argv: &[String]) -> Vec<Slot<'_>> {
     pairs.filter_map(|pair| Slot::parse(&pair[1])).collect()
 }
 
+/// The file in which a bhyve command line has UEFI firmware keep its variables.
+pub fn uefi_variables(argv: &[String]) -> Option<&str> {
+    let mut devices = argv.windows(2).filter(|pair| pair[0] == "-l");
+    let bootrom = devices.find_map(|pair| pair[1].strip_prefix("bootrom,"))?;
+    bootrom.split(',').nth(1).filter(|path| path.starts_with('/'))
+}
+
 /// What is wrong with the slots: each that is used twice, or out of range, with the devices in it. bhyve refuses to
 /// start with these, the brands' own programs do not see them.
 pub fn conflicts(argv: &[String]) -> Vec<String> {

@@ -24,6 +24,7 @@ pub mod settings;
 pub mod space;
 pub mod sysinfo;
 pub mod tool;
+pub mod vmadmd;
 pub mod zfs;
 pub mod zone_files;
 pub mod zoneadm;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::ctx::Ctx;
 use crate::init::{self, Fixture, Options, Platform};
-use crate::zones::{init_process, zlogin};
+use crate::zones::{init_process, qemu, zlogin};
 use crate::{calls, demo, fault, populate, run, tool};
 
 const USAGE: &str =
@@ -90,6 +90,7 @@ fn subcommand(ctx: &Ctx, command: &str, arguments: &[String]) -> Result<i32> {
         ("zone-init", [root, _, zonepath, brand]) => {
             Ok(init_process::run(&Ctx::new(root, "init"), zonepath, brand))
         }
+        ("zone-guest", [root, zonepath]) => Ok(qemu::guest(&Ctx::new(root, "guest"), zonepath)),
         ("zone-shutdown", [root, zone, effect, delay]) => {
             zlogin::finish_shutdown(&Ctx::new(root, "zlogin"), zone, effect, delay)
         }

@@ -1,5 +1,6 @@
 //! `vmadm info`: what the hypervisor says of a running VM.
 
+use bhyve_ctl::qmp::{self, Client};
 use gz::inventory::{self, Fields};
 use manifest::{Brand, Fields as _, VmObject};
 use serde_json::{Map, Value, json};
@@ -14,6 +15,9 @@ pub const COMMAND: Command = Command { names: &["info"], syntax: Syntax::NONE, r
 /// What qemu is asked, each as `query-NAME`, in the order of the answer.
 const QUERIES: &[&str] =
     &["status", "version", "chardev", "block", "blockstats", "cpus", "pci", "kvm"];
+
+/// The port of VNC's display 0.
+const FIRST_DISPLAY: i64 = 5900;
 
 fn run(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
@@ -34,8 +38,17 @@ fn types(call: &Call) -> Vec<String> {
 }
 
 fn info(call: &Call, uuid: &str, types: &[String]) -> Result<Value, Failure> {
-    let wanted =
-        Fields::of(["brand", "spice_opts", "spice_password", "spice_port", "state", "zonepath"]);
+    let wanted = Fields::of([
+        "brand",
+        "spice_opts",
+        "spice_password",
+        "spice_port",
+        "state",
+        "uuid",
+        "vnc_password",
+        "vnc_port",
+        "zonepath",
+    ]);
     let vm = inventory::get(&call.root, uuid, &wanted)?.ok_or_else(get::gone)?;
     let state = vm.state();
     if !matches!(state, "running" | "stopping") {
@@ -53,7 +66,7 @@ fn info(call: &Call, uuid: &str, types: &[String]) -> Result<Value, Failure> {
     }
     let mut info = Map::new();
     if wants("vnc") {
-        info.insert("vnc".into(), json!({}));
+        info.insert("vnc".into(), vnc(call, &vm)?);
     }
     Ok(Value::Object(info))
 }
@@ -74,24 +87,18 @@ fn of_qemu(call: &Call, vm: &VmObject, wants: &dyn Fn(&str) -> bool) -> Result<V
     let mut qemu = qemu::connect(&call.root, vm.text("zonepath").unwrap_or_default())?;
     let mut info = Map::new();
     for name in QUERIES.iter().filter(|name| wants(name)) {
-        let answer = qemu.execute(&format!("query-{name}"), &Value::Null);
-        info.insert((*name).to_owned(), answer.map_err(Failure::new)?);
+        match query(&mut qemu, name) {
+            Ok(answer) => drop(info.insert((*name).to_owned(), answer)),
+            // Each version of qemu has its own; the original leaves out what it has no answer to.
+            Err(error) if error.is_unknown_command() => {}
+            Err(error) => return Err(Failure::new(error)),
+        }
     }
     if wants("vnc") {
-        let vnc = qemu.vnc().map_err(Failure::new)?;
-        let mut server = Map::new();
-        if vnc.enabled {
-            server.insert("host".into(), json!(vnc.host));
-            let port = vnc.service.as_deref().and_then(|port| port.parse::<u16>().ok());
-            server.insert("port".into(), json!(port));
-            if let Some(display) = port.and_then(|port| port.checked_sub(5900)) {
-                server.insert("display".into(), json!(display));
-            }
-        }
-        info.insert("vnc".into(), Value::Object(server));
+        info.insert("vnc".into(), vnc(call, vm)?);
     }
     if wants("spice") {
-        info.insert("spice".into(), spice(vm));
+        info.insert("spice".into(), spice(call, vm));
     }
     Ok(Value::Object(info))
 }
@@ -109,8 +116,46 @@ fn of_monitor(call: &Call, uuid: &str, wants: &dyn Fn(&str) -> bool) -> Result<V
     Ok(Value::Object(info))
 }
 
-/// SPICE as it is configured: qemu tells nobody.
-fn spice(vm: &VmObject) -> Value {
+fn query(qemu: &mut Client, name: &str) -> qmp::Result<Value> {
+    match qemu.execute(&format!("query-{name}"), &Value::Null) {
+        // Its name since qemu 6.
+        Err(error) if name == "cpus" && error.is_unknown_command() => {
+            qemu.execute("query-cpus-fast", &Value::Null)
+        }
+        other => other,
+    }
+}
+
+/// Where the screen is offered on TCP: what the service that does so says, else what is configured. Where no port is, only
+/// the service would know.
+fn vnc(call: &Call, vm: &VmObject) -> Result<Value, Failure> {
+    if let Some(vnc) = gz::vmadmd::screen(&call.root, vm.text("uuid").unwrap_or_default(), "vnc") {
+        return Ok(vnc);
+    }
+    let mut vnc = Map::new();
+    // On OmniOS nobody has screens on TCP unless bhyve-ctl does.
+    let port = vm.integer("vnc_port").filter(|port| *port > 0 && !change::is_omnios(&call.root));
+    // One of the two is offered.
+    if let Some(port) = port.filter(|_| vm.integer("spice_port").is_none_or(|port| port <= 0)) {
+        let facts = gz::sysinfo::read(&call.root)?;
+        vnc.insert("host".into(), json!(gz::sysinfo::admin_ip(&facts)));
+        vnc.insert("port".into(), json!(port));
+        if port >= FIRST_DISPLAY {
+            vnc.insert("display".into(), json!(port - FIRST_DISPLAY));
+        }
+        if let Some(password) = vm.text("vnc_password").filter(|password| !password.is_empty()) {
+            vnc.insert("password".into(), json!(password));
+        }
+    }
+    Ok(Value::Object(vnc))
+}
+
+/// SPICE in the same way.
+fn spice(call: &Call, vm: &VmObject) -> Value {
+    let uuid = vm.text("uuid").unwrap_or_default();
+    if let Some(spice) = gz::vmadmd::screen(&call.root, uuid, "spice") {
+        return spice;
+    }
     let mut spice = Map::new();
     if let Some(port) = vm.integer("spice_port").filter(|port| *port > 0) {
         spice.insert("port".into(), json!(port));

@@ -36,10 +36,7 @@ pub(super) fn console(matches: &ArgMatches) -> anyhow::Result<()> {
     let host = Host::from_env();
     let vm = super::vm_of(matches)?;
     let machine = host.machine(vm)?;
-    let state = machine.state()?;
-    if state != "running" {
-        bail!("{vm} does not run: its zone is {state}");
-    }
+    machine.check_running()?;
     let zone = machine.zone();
     // qemu on SmartOS has its serial port on a socket; everything else is on the zone's console.
     if zone.brand != "kvm" || host.flavour_of(zone) == Flavour::OmniOs {

@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::{Value, json};
 
+use super::devices;
 use super::host::Host;
 use crate::machine::{Action, Machine};
-use crate::usage;
 
 /// Commands that take a machine and little else: name and what it is for.
 const COMMANDS: [(&str, &str); 7] = [
@@ -69,9 +69,9 @@ pub(super) fn run(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
     let vm = super::vm_of(matches)?;
     let machine = host.machine(vm)?;
     match name {
-        "status" => status(&machine, matches.get_flag("json")),
+        "status" => status(&host, &machine, matches.get_flag("json")),
         "stats" => stats(&machine, matches.get_flag("json")),
-        "devices" => devices(&host, &machine, matches.get_flag("json")),
+        "devices" => devices::run(&host, &machine, matches.get_flag("json")),
         "nmi" => machine.act(Action::Nmi),
         "reset" => machine.act(Action::Reset),
         "poweroff" => machine.act(Action::PowerOff),
@@ -82,7 +82,7 @@ pub(super) fn run(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
     }
 }
 
-fn print_json(value: &Value) -> anyhow::Result<()> {
+pub(super) fn print_json(value: &Value) -> anyhow::Result<()> {
     super::print(&(serde_json::to_string_pretty(value)? + "\n"))
 }
 
@@ -111,9 +111,19 @@ fn list(host: &Host, as_json: bool) -> anyhow::Result<()> {
     super::print(&text)
 }
 
-fn status(machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
-    let status = machine.status()?;
+fn status(host: &Host, machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
+    let mut status = machine.status()?;
     if as_json {
+        // A configuration that the brand refuses is no reason to say nothing.
+        if machine.zone().brand == "bhyve"
+            && let Ok(argv) = devices::arguments(host, machine)
+        {
+            match machine.boot_options(&argv) {
+                Ok(Some(options)) => status["boot_options"] = serde_json::to_value(options)?,
+                Ok(None) => {}
+                Err(error) => eprintln!("bhyve-ctl: warning: {error:#}"),
+            }
+        }
         return print_json(&status);
     }
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -133,42 +143,6 @@ fn stats(machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
         }
         _ => print_json(&stats),
     }
-}
-
-fn devices(host: &Host, machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
-    if machine.zone().brand == "kvm" {
-        return print_json(&machine.pci()?);
-    }
-    let argv = super::cmdline::arguments(host, machine.zone(), host.flavour_of(machine.zone()))?;
-    let slots = usage::slots(&argv);
-    if as_json {
-        let slots: Vec<Value> = slots
-            .iter()
-            .map(|slot| {
-                let (bus, device, function) = slot.address;
-                json!({
-                    "pci_slot": format!("{bus}:{device}:{function}"),
-                    "device": slot.device,
-                    "config": slot.config.map(without_password),
-                })
-            })
-            .collect();
-        return print_json(&Value::from(slots));
-    }
-    let mut text = format!("{:<8}  {:<16}  CONFIG\n", "SLOT", "DEVICE");
-    for slot in slots {
-        let (bus, device, function) = slot.address;
-        let address = format!("{bus}:{device}:{function}");
-        let config = slot.config.map(without_password).unwrap_or_default();
-        let line = format!("{address:<8}  {:<16}  {config}", slot.device);
-        text.push_str(&format!("{}\n", line.trim_end()));
-    }
-    super::print(&text)
-}
-
-/// A configuration without the VNC password, which ends it.
-fn without_password(config: &str) -> &str {
-    config.split_once(",password=").map_or(config, |(config, _)| config)
 }
 
 fn powerdown(machine: &Machine<'_>, timeout: Option<u64>) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 mod attach;
 mod cmdline;
 mod control;
+mod devices;
 mod host;
 mod metadata;
 mod seed;

@@ -16,7 +16,7 @@ use crate::interrupt;
 use crate::root::Root;
 use crate::tool::{Error, Result, Tool};
 use crate::zone_files::ZoneRoot;
-use crate::{power, seed, zfs, zoneadm, zonecfg};
+use crate::{power, seed, vmadmd, zfs, zoneadm, zonecfg};
 
 impl Step {
     /// Does it.
@@ -97,6 +97,7 @@ impl Step {
             }
             Self::Uninstall { uuid } => zoneadm::uninstall(root, uuid),
             Self::Boot { uuid } => done(zoneadm::transition(root, uuid, "boot")),
+            Self::BootOnce { uuid, script } => boot_once(root, uuid, script),
             Self::Zoneadm { zone, arguments } => {
                 done(zoneadm::tool(root).args(["-z", zone]).args(arguments))
             }
@@ -185,6 +186,10 @@ impl Step {
                 let verb = if *enabled { "start" } else { "stop" };
                 ignored_unless(false, done(root.tool("/usr/sbin/fwadm").args([verb, uuid])))
             }
+            Self::ReloadDisplay { uuid, zonepath, password } => {
+                reload_display(root, uuid, zonepath, password.as_deref());
+                Ok(())
+            }
             Self::SetLinkProperty { zone, link, property, value, required, .. } => {
                 let tool = root.tool("/usr/sbin/dladm");
                 let result = done(if value.is_empty() {
@@ -207,6 +212,31 @@ fn options<'a>(tool: Tool<'a>, properties: &Properties) -> Tool<'a> {
     properties
         .iter()
         .fold(tool, |tool, (name, value)| tool.arg("-o").arg(format!("{name}={value}")))
+}
+
+/// Where SmartOS's service for it runs, that sees to all of it. Failures are no more than a new password or port that
+/// has to wait for the next start.
+fn reload_display(root: &Root, uuid: &str, zonepath: &str, password: Option<&str>) {
+    if vmadmd::is_there(root) {
+        if let Err(error) = vmadmd::reload_display(root, uuid) {
+            log::warn!("cannot tell vmadmd to reload VNC: {error}");
+        }
+    } else if let Some(password) = password
+        && let Err(error) = power::set_vnc_password(root, zonepath, password)
+    {
+        log::warn!("cannot set the VNC password: {error}");
+    }
+}
+
+fn boot_once(root: &Root, uuid: &str, script: &str) -> Result<()> {
+    let kept = zonecfg::read_file(root, uuid)?;
+    let booted = zonecfg::change(root, uuid, script)
+        .and_then(|()| done(zoneadm::transition(root, uuid, "boot")));
+    let restored = match kept {
+        Some((path, text)) => files::replace(&root.path(path), text.as_bytes(), 0o644),
+        None => Ok(()),
+    };
+    booted.and(restored)
 }
 
 fn receive(root: &Root, chunk: &str, into: &str, resumable: bool) -> Result<()> {

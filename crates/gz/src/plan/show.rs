@@ -111,6 +111,10 @@ impl fmt::Display for Step {
             }
             S::Uninstall { uuid } => write!(f, "zoneadm -u {uuid} uninstall -F"),
             S::Boot { uuid } => write!(f, "zoneadm -u {uuid} boot -X"),
+            S::BootOnce { uuid, script } => {
+                write!(f, "zoneadm -u {uuid} boot -X, configured for this boot only by")?;
+                script.lines().try_for_each(|line| write!(f, "\n< {line}"))
+            }
             S::Zoneadm { zone, arguments } => {
                 write!(f, "zoneadm -z {zone} {}", arguments.join(" "))
             }
@@ -168,6 +172,7 @@ impl fmt::Display for Step {
             S::SetRctl { zone, name, value: None, .. } => {
                 write!(f, "prctl -n {name} -x -t privileged -i zone {zone}")
             }
+            S::ReloadDisplay { uuid, .. } => write!(f, "reload the VNC server of {uuid}"),
             S::SetFirewall { uuid, enabled } => {
                 write!(f, "fwadm {} {uuid}", if *enabled { "start" } else { "stop" })
             }

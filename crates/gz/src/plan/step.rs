@@ -102,6 +102,9 @@ pub enum Step {
     Uninstall { uuid: String },
     /// `zoneadm boot -X`.
     Boot { uuid: String },
+    /// `zoneadm boot -X` with a configuration that `script` has changed for this boot only: it is put back at once,
+    /// whether the zone booted or not.
+    BootOnce { uuid: String, script: String },
     /// `zoneadm -z` with a subcommand as it stands: OmniOS's zoneadm has none of SmartOS's options.
     Zoneadm { zone: String, arguments: Vec<String> },
     /// `zoneadm halt -X`; a zone that is halted is fine.
@@ -152,6 +155,9 @@ pub enum Step {
     SetRctl { zone: String, name: String, value: Option<u64>, before: Option<u64> },
     /// `fwadm start` or `stop`: the packet filter of a running zone.
     SetFirewall { uuid: String, enabled: bool },
+    /// Puts a new VNC password or port of a running VM into effect. The password is `None` where it is not changed, or
+    /// the VM's brand takes it only when it starts.
+    ReloadDisplay { uuid: String, zonepath: String, password: Option<String> },
     /// `dladm`: sets a link property of a running zone's interface from `before` to `value`; empty is the default.
     SetLinkProperty {
         zone: String,

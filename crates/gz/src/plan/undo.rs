@@ -64,10 +64,12 @@ impl Step {
                 properties: present(root, dataset, &["quota", "reservation"])?,
             }],
             Self::ConfigureZone { uuid, .. } => vec![Self::DeleteZone { uuid: uuid.clone() }],
-            Self::ChangeZone { uuid, .. } => match zonecfg::read_file(root, uuid)? {
-                Some((path, text)) => vec![Self::WriteFile { path, text, mode: 0o644 }],
-                None => Vec::new(),
-            },
+            Self::ChangeZone { uuid, .. } => configuration(root, uuid)?,
+            Self::BootOnce { uuid, .. } => {
+                let mut steps = vec![Self::Halt { uuid: uuid.clone() }];
+                steps.extend(configuration(root, uuid)?);
+                steps
+            }
             Self::Install { uuid, .. } => vec![Self::Uninstall { uuid: uuid.clone() }],
             Self::Zoneadm { zone, arguments } => match arguments.first().map(String::as_str) {
                 Some("install") => vec![Self::Uninstall { uuid: zone.clone() }],
@@ -101,6 +103,12 @@ impl Step {
             _ => Vec::new(),
         })
     }
+}
+
+/// A zone's configuration as it is.
+fn configuration(root: &Root, uuid: &str) -> Result<Vec<Step>> {
+    let file = zonecfg::read_file(root, uuid)?;
+    Ok(file.into_iter().map(|(path, text)| Step::WriteFile { path, text, mode: 0o644 }).collect())
 }
 
 /// The values that properties of a dataset have now, as `zfs set` takes them.

@@ -31,7 +31,7 @@ mod snapshot;
 mod space;
 mod spool;
 mod state;
-mod stream;
+pub(crate) mod stream;
 mod token;
 mod zdb;
 mod zpool;

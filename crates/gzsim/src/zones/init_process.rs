@@ -23,25 +23,25 @@ const SHORT_TICK: Duration = Duration::from_millis(20);
 
 /// When something is to happen.
 #[derive(Debug, Clone, Copy)]
-enum When {
+pub(super) enum When {
     At(Instant),
     Never,
 }
 
 impl When {
     /// The time that a setting asks for from now; at once where it is not set, never where it is no time (`never`).
-    fn from_setting(text: Option<&str>) -> Self {
+    pub(super) fn from_setting(text: Option<&str>) -> Self {
         match text.map_or(Some(Duration::ZERO), parse_duration) {
             Some(delay) => Self::At(Instant::now() + delay),
             None => Self::Never,
         }
     }
 
-    fn is_due(self) -> bool {
+    pub(super) fn is_due(self) -> bool {
         self.remaining() == Some(Duration::ZERO)
     }
 
-    fn remaining(self) -> Option<Duration> {
+    pub(super) fn remaining(self) -> Option<Duration> {
         match self {
             Self::At(time) => Some(time.saturating_duration_since(Instant::now())),
             Self::Never => None,
@@ -101,7 +101,7 @@ pub fn run(ctx: &Ctx, zonepath: &str, brand: &str) -> i32 {
 }
 
 /// Moves the file that vmadm watches, as the zone's mdata:execute service does.
-fn provision(ctx: &Ctx, zonepath: &Path) {
+pub(super) fn provision(ctx: &Ctx, zonepath: &Path) {
     let services = zonepath.join("root/var/svc");
     let result = match ctx.setting("GZSIM_PROVISION_RESULT").as_deref() {
         Some("failure") => "provision_failure",

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
@@ -20,7 +20,7 @@ use crate::ctx::Ctx;
 use crate::net;
 use crate::state;
 use crate::tools::mount;
-use crate::zones::{monitor, presence, qmp, zoneadm};
+use crate::zones::{monitor, presence, qemu, qmp, zoneadm};
 
 /// Name of the state file.
 const NAME: &str = "zones";
@@ -213,18 +213,17 @@ fn process_start(pid: i32) -> Started {
 }
 
 fn spawn_init(ctx: &Ctx, name: &str, zone: &Live) -> Result<(i32, Option<String>)> {
+    if zone.brand == "kvm"
+        && zoneadm::is_smartos(ctx)
+        && let Some((pid, started)) = spawn_qemu(ctx, &zone.zonepath)?
+    {
+        presence::show_process(ctx, pid)?;
+        return Ok((pid, started));
+    }
     let program = std::env::current_exe().context("cannot find the gzsim program")?;
-    let child = Command::new(program)
-        .arg("zone-init")
-        .arg(ctx.root())
-        .args([name, &zone.zonepath, &zone.brand])
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .context("cannot start the zone's init")?;
+    let mut command = Command::new(program);
+    command.arg("zone-init").arg(ctx.root()).args([name, &zone.zonepath, &zone.brand]);
+    let child = spawn(command.current_dir("/")).context("cannot start the zone's init")?;
     let pid = i32::try_from(child.id()).context("a process number")?;
     if zone.brand == "kvm" {
         let socket = if zoneadm::is_smartos(ctx) { qmp::SOCKET } else { monitor::SOCKET };
@@ -236,6 +235,34 @@ fn spawn_init(ctx: &Ctx, name: &str, zone: &Live) -> Result<(i32, Option<String>
     };
     presence::show_process(ctx, pid)?;
     Ok((pid, started))
+}
+
+/// A real qemu as the init; none where there is none to be had.
+fn spawn_qemu(ctx: &Ctx, zonepath: &str) -> Result<Option<(i32, Option<String>)>> {
+    let Some(mut command) = qemu::command(ctx, zonepath) else { return Ok(None) };
+    let Ok(mut child) = spawn(&mut command) else { return Ok(None) };
+    qemu::start_guest(ctx, zonepath).context("cannot start the guest")?;
+    let is_up = qmp::await_socket(&ctx.path(zonepath).join("root"), qmp::SOCKET);
+    let pid = i32::try_from(child.id()).context("a process number")?;
+    match process_start(pid) {
+        Started::At(time) if is_up => Ok(Some((pid, time))),
+        // It cannot run with these arguments: the stand-in can.
+        _ => {
+            let _ = child.kill();
+            child.wait()?;
+            Ok(None)
+        }
+    }
+}
+
+/// Starts a process that outlives this one.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
 }
 
 fn limits(config: &Zone) -> BTreeMap<String, Limit> {

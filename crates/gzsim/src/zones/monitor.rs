@@ -15,7 +15,10 @@ const PROMPT: &str = "(qemu) ";
 
 /// Serves the socket of the zone whose root is `zone_root` until the process ends; what is pressed goes to `buttons`.
 pub fn serve(zone_root: &Path, buttons: Sender<Button>) {
-    qmp::listen(zone_root, SOCKET, buttons, converse);
+    // Without a socket there is nobody to serve.
+    let _ = qmp::listen(zone_root, SOCKET, move |stream, zone_root| {
+        converse(stream, zone_root, &buttons)
+    });
 }
 
 fn converse(stream: UnixStream, zone_root: &Path, buttons: &Sender<Button>) -> io::Result<()> {

@@ -2,7 +2,7 @@
 //! buttons and take a picture.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
@@ -26,41 +26,47 @@ pub const SOCKET: &str = "tmp/vm.qmp";
 /// How long a new qemu may take to open its socket.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Waits until a new qemu has opened its socket, so that whoever booted the zone can use it.
-pub fn await_socket(zone_root: &Path, socket: &str) {
+/// Waits until a new qemu has opened its socket, so that whoever booted the zone can use it. False where it has not.
+pub fn await_socket(zone_root: &Path, socket: &str) -> bool {
     let begun = Instant::now();
-    while UnixStream::connect(zone_root.join(socket)).is_err() && begun.elapsed() < OPEN_LIMIT {
+    while UnixStream::connect(zone_root.join(socket)).is_err() {
+        if begun.elapsed() > OPEN_LIMIT {
+            return false;
+        }
         thread::sleep(Duration::from_millis(5));
     }
+    true
 }
 
 /// Serves the socket of the zone whose root is `zone_root` until the process ends; what is pressed goes to `buttons`.
 pub fn serve(zone_root: &Path, buttons: Sender<Button>) {
-    listen(zone_root, SOCKET, buttons, converse);
+    // Without a socket there is nobody to serve.
+    let _ = listen(zone_root, SOCKET, move |stream, zone_root| converse(stream, zone_root, &buttons));
 }
 
-/// Has each client of a socket in the zone served on a thread of its own.
+/// Opens a socket in the zone whose root is `zone_root` and has each connection served in a thread of its own until
+/// the process ends.
 pub fn listen(
     zone_root: &Path,
     socket: &str,
-    buttons: Sender<Button>,
-    converse: fn(UnixStream, &Path, &Sender<Button>) -> std::io::Result<()>,
-) {
+    serve: impl Fn(UnixStream, &Path) -> io::Result<()> + Clone + Send + 'static,
+) -> io::Result<()> {
     let path = zone_root.join(socket);
     // Left by the qemu before.
     let _ = fs::remove_file(&path);
-    let Ok(listener) = UnixListener::bind(&path) else { return };
+    let listener = UnixListener::bind(&path)?;
     let zone_root = zone_root.to_path_buf();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (zone_root, buttons) = (zone_root.clone(), buttons.clone());
+            let (zone_root, serve) = (zone_root.clone(), serve.clone());
             // One that hangs up early is no concern of the others.
-            thread::spawn(move || converse(stream, &zone_root, &buttons));
+            thread::spawn(move || serve(stream, &zone_root));
         }
     });
+    Ok(())
 }
 
-fn converse(stream: UnixStream, zone_root: &Path, buttons: &Sender<Button>) -> std::io::Result<()> {
+fn converse(stream: UnixStream, zone_root: &Path, buttons: &Sender<Button>) -> io::Result<()> {
     let mut output = stream.try_clone()?;
     let greeting = json!({"QMP": {
         "version": {"qemu": {"micro": 1, "minor": 14, "major": 0}, "package": " (qemu-kvm-devel)"},
@@ -131,7 +137,11 @@ fn answer(request: &Value, zone_root: &Path) -> Value {
             {"label": "serial0", "filename": "unix:/tmp/vm.console,server"},
         ]),
         "query-cpus" => json!([{"CPU": 0, "current": true, "halted": false, "pc": 0}]),
-        "query-pci" => json!([{"bus": 0, "devices": []}]),
+        "query-pci" => json!([{"bus": 0, "devices": [{
+            "bus": 0, "slot": 0, "function": 0, "qdev_id": "", "regions": [],
+            "class_info": {"class": 1536, "desc": "Host bridge"},
+            "id": {"device": 4663, "vendor": 32902},
+        }]}]),
         "query-block" => json!([{"device": "virtio0", "locked": false, "removable": false,
                                  "type": "hd"}]),
         "query-blockstats" => json!([{"device": "virtio0", "stats": {

@@ -5,7 +5,7 @@ use zonecfg::index::ZoneState;
 
 use crate::ctx::Ctx;
 use crate::zones::live::{self, LiveState, Zones};
-use crate::zones::table;
+use crate::zones::{bhyve, table, zoneadm};
 
 /// Asks zoneadmd for a change of state. What it has to say goes through `say` (zoneadm's stderr); the result is
 /// zoneadm's exit code. The zone is at least configured.
@@ -33,11 +33,7 @@ pub fn call(ctx: &Ctx, zone: &str, command: Command, say: &dyn Fn(&str)) -> Resu
                 Ok(1)
             }
             (None, Command::Ready) => ready(ctx, zones, zone).map(|()| 0),
-            (None, Command::Boot) => {
-                ready(ctx, zones, zone)?;
-                live::start_init(ctx, zones, zone)?;
-                Ok(0)
-            }
+            (None, Command::Boot) => boot(ctx, zones, zone, say),
             (Some(LiveState::Ready), Command::Ready) => {
                 say("zone is already ready");
                 Ok(0)
@@ -66,12 +62,25 @@ pub fn call(ctx: &Ctx, zone: &str, command: Command, say: &dyn Fn(&str)) -> Resu
             }
             (Some(_), Command::Reboot) => {
                 live::take_down(ctx, zones, zone, -1)?;
-                ready(ctx, zones, zone)?;
-                live::start_init(ctx, zones, zone)?;
-                Ok(0)
+                boot(ctx, zones, zone, say)
             }
         }
     })
+}
+
+/// Boots a zone that is down, unless its brand refuses.
+fn boot(ctx: &Ctx, zones: &mut Zones, zone: &str, say: &dyn Fn(&str)) -> Result<i32> {
+    let config = table::config(ctx, zone)?;
+    if config.brand() == Some("bhyve")
+        && zoneadm::is_smartos(ctx)
+        && let Some(refusal) = bhyve::prepare(ctx, zone, config.zonepath())?
+    {
+        say(&refusal);
+        return Ok(1);
+    }
+    ready(ctx, zones, zone)?;
+    live::start_init(ctx, zones, zone)?;
+    Ok(0)
 }
 
 /// Marks a running zone as shutting down.

@@ -8,23 +8,35 @@ use zonecfg::mapping::smartos_write;
 
 use super::create::change;
 use super::start::Extra;
-use super::{Object, objects, seed, startvm, text};
+use super::{Object, boot_media, objects, seed, startvm, text};
 
-/// Makes everything ready but what is for this start only, and gives the VM as it is then.
-pub(super) fn prepare(
+/// Makes everything ready and boots the zone.
+pub(super) fn boot(
     steps: &mut Vec<Step>,
     vm: &Object,
     brand: Brand,
     extra: &Extra,
-) -> Result<Object, String> {
+) -> Result<(), String> {
     let mut vm = vm.clone();
-    if brand == Brand::Bhyve {
-        settle_slots(steps, &mut vm)?;
-        settle_uuids(steps, &mut vm, &extra.disk_uuids)?;
+    let uuid = text(&vm, "uuid").to_owned();
+    if brand == Brand::Kvm {
+        seed::write(steps, &mut vm)?;
+        files(steps, &vm, extra)?;
+        steps.push(Step::Boot { uuid });
+        return Ok(());
     }
+    settle_slots(steps, &mut vm)?;
+    settle_uuids(steps, &mut vm, &extra.disk_uuids)?;
     seed::write(steps, &mut vm)?;
-    files(steps, &vm, extra)?;
-    Ok(vm)
+    // bhyve does not look at this script: media and boot order of one start are given to it in another way.
+    files(steps, &vm, &Extra::default())?;
+    let script = boot_media::script(&vm, extra)?;
+    steps.push(if script.is_empty() {
+        Step::Boot { uuid }
+    } else {
+        Step::BootOnce { uuid, script }
+    });
+    Ok(())
 }
 
 /// Notes the PCI slots that the brand would give to disks without one, so that they stay when disks come and go.

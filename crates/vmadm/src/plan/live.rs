@@ -76,6 +76,23 @@ pub(super) fn resource_controls(
     }
 }
 
+/// The password and port of the VNC server.
+pub(super) fn display(steps: &mut Vec<Step>, vm: &Object, payload: &Object, brand: Brand) {
+    let changed = |key: &str| payload.contains_key(key) && payload.get(key) != vm.get(key);
+    let has_new_password = changed("vnc_password");
+    if !brand.is_hvm() || !is_running(vm) || !(has_new_password || changed("vnc_port")) {
+        return;
+    }
+    // qemu takes a password at any time, but no empty one; bhyve only when it starts.
+    let password = Some(text(payload, "vnc_password"))
+        .filter(|password| has_new_password && brand == Brand::Kvm && !password.is_empty());
+    steps.push(Step::ReloadDisplay {
+        uuid: text(vm, "uuid").to_owned(),
+        zonepath: text(vm, "zonepath").to_owned(),
+        password: password.map(str::to_owned),
+    });
+}
+
 /// `/tmp` is resized last, when there is memory for it. Where it is none, it stays so until the next boot.
 pub(super) fn resize_tmp(steps: &mut Vec<Step>, vm: &Object, payload: &Object) {
     let size = |of: &Object| of.get("tmpfs").and_then(Value::as_u64);

@@ -2,6 +2,7 @@
 //!
 //! Pure: no planner runs a tool or looks at a file, so that the same payload and facts give the same plan.
 
+mod boot_media;
 mod config_files;
 pub mod create;
 pub mod delete;

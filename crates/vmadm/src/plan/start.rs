@@ -22,6 +22,10 @@ pub fn plan(vm: &Object, brand: Brand, extra: &Extra) -> Result<Plan, String> {
     let mut plan = Plan::new("start", text(vm, "uuid"), OnFailure::Keep);
     docker_restarts(&mut plan.steps, vm);
     boot(&mut plan.steps, vm, brand, extra, NewVm::No)?;
+    if plan.steps.iter().any(|step| matches!(step, Step::BootOnce { .. })) {
+        // What is for this boot alone must not stay, also where the start is cut off.
+        plan.on_failure = OnFailure::Undo;
+    }
     Ok(plan)
 }
 
@@ -46,9 +50,10 @@ pub(super) fn boot(
     let uuid = text(vm, "uuid");
     let zonepath = text(vm, "zonepath");
     if brand.vm_type().is_hvm() {
-        guest::prepare(steps, vm, brand, extra)?;
+        guest::boot(steps, vm, brand, extra)?;
+    } else {
+        steps.push(Step::Boot { uuid: uuid.to_owned() });
     }
-    steps.push(Step::Boot { uuid: uuid.to_owned() });
     links::restore(steps, vm);
     if let NewVm::Awaited(deadline_ms) = new {
         steps.push(Step::AwaitProvisioned {

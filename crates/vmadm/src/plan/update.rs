@@ -180,6 +180,7 @@ pub fn plan_with(
     indestructible(steps, vm, &payload, dataset);
     disk_properties(steps, vm, &payload);
     live::resource_controls(steps, vm, &payload, brand);
+    live::display(steps, vm, &payload, brand);
     live::resize_tmp(steps, vm, &payload);
     live::firewall(steps, vm, &payload);
     let routes = new_files.routes != old_files.routes;

@@ -1,4 +1,4 @@
-//! Name-value lists in their XDR form (libnvpair), as far as send streams use them.
+//! Name-value lists in their XDR form (libnvpair), as far as send streams and bhyve's arguments use them.
 
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,8 +7,9 @@ pub enum Value {
     Flag,
     Number(u64),
     Text(String),
+    Texts(Vec<String>),
     List(List),
-    /// A type that streams do not use; dropped.
+    /// A type that streams do not use, on reading; dropped.
     Other,
 }
 
@@ -19,6 +20,7 @@ pub struct List(pub Vec<(String, Value)>);
 const BOOLEAN: u32 = 1;
 const UINT64: u32 = 8;
 const STRING: u32 = 9;
+const STRING_ARRAY: u32 = 17;
 const NVLIST: u32 = 19;
 /// XDR encoding, little-endian host.
 const HEADER: [u8; 4] = [1, 1, 0, 0];
@@ -72,6 +74,10 @@ impl List {
                 Value::Flag => (BOOLEAN, 0, 0),
                 Value::Number(_) => (UINT64, 1, 8),
                 Value::Text(t) => (STRING, 1, (t.len() + 1).next_multiple_of(8)),
+                Value::Texts(texts) => {
+                    let bytes: usize = texts.iter().map(|text| text.len() + 1).sum();
+                    (STRING_ARRAY, texts.len() as u32, 8 * texts.len() + bytes.next_multiple_of(8))
+                }
                 Value::List(_) => (NVLIST, 1, 24),
                 Value::Other => continue,
             };
@@ -80,6 +86,7 @@ impl List {
             match value {
                 Value::Number(n) => body.extend_from_slice(&n.to_be_bytes()),
                 Value::Text(t) => put_text(&mut body, t),
+                Value::Texts(texts) => texts.iter().for_each(|text| put_text(&mut body, text)),
                 Value::List(l) => l.write(&mut body),
                 Value::Flag | Value::Other => {}
             }
