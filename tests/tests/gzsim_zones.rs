@@ -167,7 +167,9 @@ fn an_init_that_is_killed_is_restarted_unless_the_brand_is_lx() {
 #[test]
 fn a_kvm_zone_speaks_qmp_and_has_a_power_button() {
     needs!(Need::Simulation, Need::Time);
-    let gz = with_zone("create-kvm-vnc-2nics", "kvm");
+    let mut gz = with_zone("create-kvm-vnc-2nics", "kvm");
+    // Not a real one.
+    gz.set("GZSIM_QEMU", "");
     let _ = gz.run("zoneadm", &["-z", ZONE, "install", "-q", "10"]).ok();
     assert!(gz.datasets().contains(&format!("zones/{ZONE}\tfilesystem\t-")));
     boot(&gz);

@@ -25,6 +25,7 @@ const CLOUD_IMAGE: &str = "aaaaaaaa-1111-4222-8333-bbbbbbbbbbbb";
 fn system() -> Gz {
     let mut gz = Gz::init(&["--fixture", "spec"]);
     gz.set("GZSIM_QEMU", "");
+    gz.set("GZSIM_BHYVE_BOOT", "yes");
     gz
 }
 
@@ -599,4 +600,133 @@ fn real_qemu_takes_a_vnc_password() {
     let arguments = json!({"protocol": "vnc", "password": "tulip"}).to_string();
     let _ = ctl(&gz, &["qmp", VM, "set_password", &arguments]).ok();
     let _ = gz.vmadm(&["update", VM, "vnc_password=daisy"]).ok();
+}
+
+#[test]
+fn a_machine_that_its_brand_would_not_start_is_not_made() {
+    let gz = system();
+    let before = gz.snapshot();
+    let refused = |payload: &Value, message: &str| {
+        let run = gz.create(payload).failed();
+        assert!(run.stderr.contains(message), "{}", run.stderr);
+        assert_eq!(gz.snapshot(), before);
+    };
+    let mut two = payload("bhyve");
+    two["pci_devices"] =
+        json!([{"path": "/devices/pci@0,0/gpu@1", "pci_slot": "0:4:0", "model": "passthru"}]);
+    refused(&two, "PCI slot 0:4:0 is used twice: by virtio-blk /dev/zvol/rdsk/");
+    two["pci_devices"][0]["pci_slot"] = "0:30:0".into();
+    refused(&two, "is used twice: by passthru /devices/pci@0,0/gpu@1 and by fbuf");
+    let mut boots = payload("bhyve");
+    boots["disks"] = json!([{"boot": true, "model": "virtio", "size": 64}, {"boot": true, "model": "virtio", "size": 64}]);
+    refused(&boots, "multiple boot disks");
+    boots["disks"] = Value::from(vec![json!({"model": "virtio", "size": 8}); 9]);
+    refused(&boots, "more than 8 disk devices");
+
+    with_vm(&gz, &payload("bhyve"));
+    let _ = gz.vmadm(&["stop", VM, "-F"]).ok();
+    let made = gz.snapshot();
+    let update = json!({"bhyve_extra_opts": "-s 4:0,virtio-rnd"}).to_string();
+    let run = gz.run_with("vmadm", &["update", VM], update.as_bytes()).failed();
+    assert!(run.stderr.contains("PCI slot 0:4:0 is used twice"), "{}", run.stderr);
+    assert_eq!(gz.snapshot(), made);
+    // One that was configured past vmadm is refused by its brand.
+    let _ = gz.run("zonecfg", &["-u", VM, "add attr; set name=hostbridge; set type=string; set value=none; end; add net; set physical=net7; add property (name=primary, value=\"true\"); end"]).ok();
+    let run = gz.vmadm(&["start", VM]).failed();
+    assert!(run.stderr.contains("multiple primary nets: net0 net7"), "{}", run.stderr);
+}
+
+/// What only configurations of OmniOS can have is seen by `cmdline` and `devices`.
+#[test]
+fn devices_of_omnios() {
+    let gz = Gz::init(&["--platform", "omnios"]);
+    let script = "create -b\nset zonepath=/rpool/bh\nset brand=bhyve\nset ip-type=exclusive\n"
+        .to_owned()
+        + &[
+            ("bootdisk", "rpool/bh/root"),
+            ("bootrom", "BHYVE_RELEASE"),
+            ("ram", "1G"),
+            ("rng", "on"),
+            ("memreserve", "on"),
+            ("virtfs0", "share,/data,ro"),
+            ("ppt3", "on"),
+            ("vnc", "on"),
+            ("extra0", "-s 20:0,virtio-console"),
+        ]
+        .map(|(name, value)| {
+            format!("add attr\nset name={name}\nset type=string\nset value=\"{value}\"\nend\n")
+        })
+        .concat();
+    let _ = gz.run_with("zonecfg", &["-z", "bh"], script.as_bytes()).ok();
+    let _ = gz.run("zoneadm", &["-z", "bh", "install"]).ok();
+    let devices = ctl(&gz, &["devices", "-j", "bh"]).ok().json();
+    let devices: Vec<(&str, &str)> = devices
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|device| {
+            (device["pci_slot"].as_str().expect("text"), device["device"].as_str().expect("text"))
+        })
+        .collect();
+    for device in [
+        ("0:4:0", "virtio-blk"),
+        ("0:9:3", "passthru"),
+        ("0:10:0", "virtio-rnd"),
+        ("0:11:0", "virtio-9p"),
+        ("0:20:0", "virtio-console"),
+        ("0:30:0", "fbuf"),
+    ] {
+        assert!(devices.contains(&device), "{device:?} is not in {devices:?}");
+    }
+    let argv = ctl(&gz, &["cmdline", "bh"]).ok().text();
+    for option in [
+        "-S",
+        "memory.use_reservoir=true",
+        "bootrom,/usr/share/bhyve/firmware/BHYVE_RELEASE.fd,/etc/uefivars",
+    ] {
+        assert!(argv.lines().any(|line| line == option), "{option} is not in\n{argv}");
+    }
+    let run = ctl(&gz, &["status", "-j", "bh"]).ok();
+    assert_eq!((run.json().get("boot_options"), run.stderr.as_str()), (None, ""));
+    let etc = gz.path("/rpool/bh/root/etc");
+    fs::create_dir_all(&etc).expect("a writable zone");
+    fs::write(etc.join("uefivars"), "damaged").expect("a writable zone");
+    let run = ctl(&gz, &["status", "-j", "bh"]).ok();
+    assert!(
+        run.stderr.contains("/etc/uefivars: it is no store of UEFI variables"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.json()["state"], "installed");
+}
+
+#[test]
+fn guests_of_omnios_get_metadata_on_their_second_port() {
+    let gz = Gz::init(&["--platform", "omnios"]);
+    let uuid = "b0000001-0000-4000-8000-000000000001";
+    let payload = json!({
+        "uuid": uuid, "brand": "bhyve", "alias": "db", "ram": 256, "vcpus": 1,
+        "disks": [{"boot": true, "model": "virtio", "size": 64}],
+        "customer_metadata": {"user-script": "echo"},
+    });
+    let _ = gz.create(&payload).ok();
+    let socket = gz.path("/metadata");
+    let mut command =
+        gz.command("bhyve-ctl", &["metadata", "--socket", &socket.display().to_string(), uuid]);
+    let mut server = Running(command.spawn().expect("bhyve-ctl can be run"));
+    wait("the socket", || socket.exists());
+    let mut stream = std::os::unix::net::UnixStream::connect(&socket).expect("it listens");
+    let mut answers = BufReader::new(stream.try_clone().expect("a socket")).lines();
+    let mut ask = |request: &str, count: usize| -> Vec<String> {
+        writeln!(stream, "{request}").expect("writable");
+        (0..count).map(|_| answers.next().expect("an answer").expect("readable")).collect()
+    };
+    assert_eq!(ask("GET sdc:alias", 3), ["SUCCESS", "db", "."]);
+    assert_eq!(ask("GET user-script", 3), ["SUCCESS", "echo", "."]);
+    assert_eq!(ask("GET nothing", 1), ["NOTFOUND"]);
+    // It ends in good order.
+    let pid = server.0.id().to_string();
+    assert!(std::process::Command::new("kill").arg(pid).status().expect("kill(1)").success());
+    assert!(server.0.wait().expect("it was started").success());
+    assert!(!socket.exists());
 }

@@ -41,11 +41,11 @@ fn start(root: &Root, uuid: &str, mut extra: Extra) -> Outcome {
     }
     change::check_nic_tags(root, &vm)?;
     check_disks(root, &vm, brand, &extra)?;
-    extra.disk_uuids = facts::disk_uuids(&vm);
     vm.insert("state".into(), "stopped".into());
     let plan = if change::is_omnios(root) {
         omnios::start(&vm, brand, &extra)
     } else {
+        extra.disk_uuids = facts::disk_uuids(&vm);
         start::plan(&vm, brand, &extra)
     };
     let plan = plan.map_err(Failure::new)?;

@@ -13,13 +13,15 @@ use crate::zfs::stream::nvlist::{List, Value};
 /// The file with the arguments, below the zone's root.
 const ARGUMENTS: &str = "root/var/run/bhyve/zhyve.cmd";
 
-/// Prepares the boot of a zone; gives the brand's words where it refuses. Nothing is done where our bhyve-ctl, which
-/// knows the arguments, is not beside gzsim.
+/// The setting that asks for it: else every zone boots, and there is no such file.
+const SETTING: &str = "GZSIM_BHYVE_BOOT";
+
+/// Prepares the boot of a zone; gives the brand's words where it refuses. The arguments are worked out by our bhyve-ctl.
 pub fn prepare(ctx: &Ctx, zone: &str, zonepath: &str) -> Result<Option<String>> {
-    let program = passthrough::sibling("bhyve-ctl")?;
-    if !program.exists() {
+    if ctx.setting(SETTING).is_none_or(|setting| setting != "yes") {
         return Ok(None);
     }
+    let program = passthrough::sibling("bhyve-ctl")?;
     let output = Command::new(program)
         .args(["cmdline", "--flavour", "smartos", "--json", zone])
         .env("ZONEKIT_ROOT", ctx.root())

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zonecfg::mapping::smartos_write::{self, NewZone};
 
-use super::{ConfigFiles, Object, as_text, disks, docker, flag, objects, start, text, zone_files};
+use super::{
+    ConfigFiles, Object, as_text, disks, docker, flag, objects, slots, start, text, zone_files,
+};
 
 /// How long a new VM may take to set itself up, in milliseconds.
 const PROVISION_LIMIT_MS: u64 = 300_000;
@@ -55,6 +57,9 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
     let features = brand.features();
     smartos_write::complete_nics(&mut payload, brand.as_str());
     resolve_created_filesystems(&mut payload, &zonepath, &facts.volume_uuids)?;
+    if brand == Brand::Bhyve {
+        slots::check(&Object::new(), &payload)?;
+    }
 
     let mut plan = Plan::new("create", &uuid, OnFailure::Undo);
     if brand.vm_type().is_hvm() {

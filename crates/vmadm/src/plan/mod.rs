@@ -17,6 +17,7 @@ pub mod reboot;
 pub mod receive;
 pub mod reprovision;
 mod seed;
+mod slots;
 pub mod snapshot;
 pub mod start;
 mod startvm;

@@ -10,7 +10,7 @@ use zonecfg::mapping::smartos_write;
 
 use super::create::{self, change, protect};
 use super::{
-    ConfigFiles, Object, as_text, disks, docker, flag, links, list, live, objects, text, zone_files,
+    ConfigFiles, Object, as_text, disks, docker, flag, links, list, live, objects, slots, text, zone_files,
 };
 
 const MIB: u64 = 1 << 20;
@@ -111,6 +111,9 @@ fn pool_of(dataset: &str) -> &str {
 
 /// Plans an update on SmartOS. `payload` has been prepared against `vm`: coerced, completed and checked.
 pub fn plan(vm: &Object, payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, String> {
+    if brand == Brand::Bhyve {
+        slots::check(vm, &payload)?;
+    }
     let script = |payload: &Object| {
         smartos_write::update_script(vm, payload).map_err(|error| error.to_string())
     };
