@@ -75,10 +75,14 @@ mod tests {
             ]
             .map(|answer| {
                 let mut stream = listener.accept().unwrap().0;
-                let mut request = [0; 40];
-                stream.read_exact(&mut request).unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.extend(byte);
+                }
                 stream.write_all(answer.as_bytes()).unwrap();
-                String::from_utf8_lossy(&request).into_owned()
+                String::from_utf8(request).unwrap()
             })
         });
         assert_eq!(request(address, "POST", "/vm/u?action=x").unwrap(), "{}");

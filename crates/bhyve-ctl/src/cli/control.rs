@@ -93,7 +93,7 @@ fn list(host: &Host, as_json: bool) -> anyhow::Result<()> {
         let machines: Vec<Value> = machines
             .map(|zone| {
                 json!({
-                    "uuid": zone.uuid,
+                    "uuid": host.vm_uuid(&zone.name, &zone.uuid),
                     "zonename": zone.name,
                     "brand": zone.brand,
                     "state": zone.state,
@@ -105,7 +105,8 @@ fn list(host: &Host, as_json: bool) -> anyhow::Result<()> {
     }
     let mut text = format!("{:<36}  {:<5}  {:<13}  NAME\n", "UUID", "BRAND", "STATE");
     for zone in machines {
-        let (uuid, brand, state, name) = (zone.uuid, zone.brand, zone.state, zone.name);
+        let uuid = host.vm_uuid(&zone.name, &zone.uuid).unwrap_or("-");
+        let (brand, state, name) = (&zone.brand, &zone.state, &zone.name);
         text.push_str(&format!("{uuid:<36}  {brand:<5}  {state:<13}  {name}\n"));
     }
     super::print(&text)

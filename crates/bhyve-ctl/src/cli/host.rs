@@ -78,7 +78,7 @@ impl Host {
             bail!("{name} is of brand {}, not bhyve or kvm", zone.brand);
         }
         let flavour = self.flavour_of(&zone);
-        let uuid = self.index_uuid(&zone).unwrap_or_else(|| zone.name.clone());
+        let uuid = self.uuid_of(&zone);
         Ok(Machine::new(&self.root, zone, flavour, uuid))
     }
 
@@ -96,6 +96,21 @@ impl Host {
             })
         });
         version.as_deref().unwrap_or_default()
+    }
+
+    /// The UUID by which vmadm knows a zone; the name of one that it does not know.
+    pub(super) fn uuid_of(&self, zone: &HvmZone) -> String {
+        let of_index = self.index_uuid(zone).unwrap_or_default();
+        self.vm_uuid(&zone.name, &of_index).unwrap_or(&zone.name).to_owned()
+    }
+
+    /// Of a zone's name and its UUID in the index, the one by which vmadm knows it. OmniOS's zonecfg chooses UUIDs by
+    /// itself, so vmadm has them in names there.
+    pub(super) fn vm_uuid<'a>(&self, name: &'a str, of_index: &'a str) -> Option<&'a str> {
+        let is_name = uuid::Uuid::try_parse(name).is_ok()
+            && (of_index.is_empty()
+                || gz::platform::released_flavour(&self.root) == Some(Flavour::OmniOs));
+        if is_name { Some(name) } else { Some(of_index).filter(|uuid| !uuid.is_empty()) }
     }
 
     /// The UUID that the index has for a zone.

@@ -66,7 +66,7 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     if host.flavour_of(&zone) == Flavour::SmartOs {
         bail!("SmartOS's own metadata service answers the guests of this system");
     }
-    let uuid = host.index_uuid(&zone).unwrap_or_else(|| zone.name.clone());
+    let uuid = host.uuid_of(&zone);
     let files = Files { root: host.root().clone(), zonepath: zone.zonepath.clone(), uuid };
     match socket {
         Some(socket) => listen(socket, &mut Session::new(files)),

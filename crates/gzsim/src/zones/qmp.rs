@@ -41,7 +41,8 @@ pub fn await_socket(zone_root: &Path, socket: &str) -> bool {
 /// Serves the socket of the zone whose root is `zone_root` until the process ends; what is pressed goes to `buttons`.
 pub fn serve(zone_root: &Path, buttons: Sender<Button>) {
     // Without a socket there is nobody to serve.
-    let _ = listen(zone_root, SOCKET, move |stream, zone_root| converse(stream, zone_root, &buttons));
+    let _ =
+        listen(zone_root, SOCKET, move |stream, zone_root| converse(stream, zone_root, &buttons));
 }
 
 /// Opens a socket in the zone whose root is `zone_root` and has each connection served in a thread of its own until

@@ -57,13 +57,13 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
     let features = brand.features();
     smartos_write::complete_nics(&mut payload, brand.as_str());
     resolve_created_filesystems(&mut payload, &zonepath, &facts.volume_uuids)?;
-    if brand == Brand::Bhyve {
-        slots::check(&Object::new(), &payload)?;
-    }
 
     let mut plan = Plan::new("create", &uuid, OnFailure::Undo);
     if brand.vm_type().is_hvm() {
         volumes(&mut plan.steps, &mut payload, brand, &dataset, &pool, facts)?;
+    }
+    if brand == Brand::Bhyve {
+        slots::check(&Object::new(), &payload)?;
     }
     let boots = flag(&payload, "autoboot");
     let limit = facts.provision_limit_ms.unwrap_or_else(|| provision_limit(&payload, brand));

@@ -10,7 +10,8 @@ use zonecfg::mapping::smartos_write;
 
 use super::create::{self, change, protect};
 use super::{
-    ConfigFiles, Object, as_text, disks, docker, flag, links, list, live, objects, slots, text, zone_files,
+    ConfigFiles, Object, as_text, disks, docker, flag, links, list, live, objects, slots, text,
+    zone_files,
 };
 
 const MIB: u64 = 1 << 20;
