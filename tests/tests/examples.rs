@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use e2e::Gz;
 use e2e::flavours::{differences, omnios};
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const VM: &str = "b0000001-0000-4000-8000-000000000001";
@@ -117,6 +117,7 @@ fn life(gz: &Gz, name: &str, manifest: &Value) -> Value {
 
 #[test]
 fn every_example_lives_on_every_system_that_has_its_brand() {
+    needs!(Need::Simulation);
     let (smartos, omnios) = (Gz::init(&[]), omnios());
     for gz in [&smartos, &omnios] {
         install_images(gz);
@@ -150,6 +151,7 @@ fn every_example_lives_on_every_system_that_has_its_brand() {
 /// What the brands' install scripts of OmniOS are given: an image where they take one, nothing else where they do not.
 #[test]
 fn brands_of_omnios_are_installed_from_what_they_take() {
+    needs!(Need::Simulation);
     let gz = omnios();
     install_images(&gz);
     let zone = IMAGES[0].0;

@@ -6,7 +6,7 @@ use std::process::{Child, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const VM: &str = "a0000001-0000-4000-8000-000000000001";
@@ -179,6 +179,7 @@ fn prepared(payload: &Value, running: bool, arguments: &[&str], files: &[&str]) 
 
 #[test]
 fn a_running_zone_is_prepared_and_runs_on_as_it_was() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let manifest =
         prepared(&zone(), true, &["-c", "gzip"], &["made-1.0.0.imgmanifest", "made-1.0.0.zfs.gz"]);
     assert_eq!(
@@ -189,12 +190,14 @@ fn a_running_zone_is_prepared_and_runs_on_as_it_was() {
 
 #[test]
 fn a_stopped_zone_is_prepared_and_stays_stopped() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let manifest = prepared(&zone(), false, &["-i"], &["made-1.0.0.imgmanifest", "made-1.0.0.zfs"]);
     assert_eq!(manifest["origin"], IMAGE);
 }
 
 #[test]
 fn a_machine_is_prepared_with_its_disks() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let lab_manifest =
         prepared(&machine(), true, &[], &["made-1.0.0.imgmanifest", "made-1.0.0.zvol"]);
     assert_eq!(lab_manifest["requirements"]["brand"], "bhyve");
@@ -202,6 +205,7 @@ fn a_machine_is_prepared_with_its_disks() {
 
 #[test]
 fn a_script_that_fails_leaves_the_vm_as_it_was() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let lab = Lab::new(&zone(), true);
     let child = lab.create(&[]);
     lab.wait_for_script();
@@ -221,6 +225,7 @@ fn a_script_that_fails_leaves_the_vm_as_it_was() {
 
 #[test]
 fn an_interrupt_leaves_the_vm_as_it_was() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let lab = Lab::new(&zone(), true);
     let child = lab.create(&[]);
     lab.wait_for_script();
@@ -234,6 +239,7 @@ fn an_interrupt_leaves_the_vm_as_it_was() {
 
 #[test]
 fn what_cannot_be_made_an_image_of_is_refused_before_anything_is_done() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let lab = Lab::new(&zone(), true);
     let out = lab.out.path().join("x");
     let out = out.to_str().unwrap();

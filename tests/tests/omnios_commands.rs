@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use e2e::Gz;
 use e2e::flavours::omnios;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const VM: &str = "b0000001-0000-4000-8000-000000000001";
@@ -37,6 +37,7 @@ fn native() -> Value {
 
 #[test]
 fn qemu_is_controlled_through_its_monitor() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let _ = gz.create(&kvm()).ok();
     let status = gz.run("bhyve-ctl", &["status", VM, "--json"]).ok().json();
@@ -70,6 +71,7 @@ fn qemu_is_controlled_through_its_monitor() {
 
 #[test]
 fn bhyve_is_controlled_by_the_name_of_its_zone() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let _ = gz.create(&bhyve()).ok();
     gz.clear_calls();
@@ -82,6 +84,7 @@ fn bhyve_is_controlled_by_the_name_of_its_zone() {
 
 #[test]
 fn consoles_are_those_of_the_zones() {
+    needs!(Need::Simulation);
     let gz = omnios();
     for payload in [kvm(), bhyve(), native()] {
         let _ = gz.create(&payload).ok();
@@ -95,6 +98,7 @@ fn consoles_are_those_of_the_zones() {
 
 #[test]
 fn a_native_zone_has_addresses_routes_and_data_of_its_own() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let before = gz.datasets();
     let _ = gz.create(&native()).ok();
@@ -128,6 +132,7 @@ fn a_native_zone_has_addresses_routes_and_data_of_its_own() {
 
 #[test]
 fn snapshots_hold_the_root_of_a_native_zone() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let mut payload = native();
     payload["delegate_dataset"] = false.into();
@@ -147,6 +152,7 @@ fn snapshots_hold_the_root_of_a_native_zone() {
 
 #[test]
 fn snapshots_of_a_bhyve_vm_hold_its_disks() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let _ = gz.create(&bhyve()).ok();
     let _ = gz.vmadm(&["create-snapshot", VM, "s"]).ok();
@@ -159,6 +165,7 @@ fn snapshots_of_a_bhyve_vm_hold_its_disks() {
 
 #[test]
 fn what_omnios_has_no_way_for_is_refused() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let _ = gz.create(&bhyve()).ok();
     let before = gz.snapshot();
@@ -179,6 +186,7 @@ fn what_omnios_has_no_way_for_is_refused() {
 
 #[test]
 fn a_dry_run_prints_commands_of_this_system() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let _ = gz.create(&bhyve()).ok();
     let update =
@@ -195,6 +203,7 @@ fn a_dry_run_prints_commands_of_this_system() {
 
 #[test]
 fn the_filesystem_of_vms_is_looked_for_or_named_where_it_is_wrong() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let file = gz.path("/etc/zonekit.toml");
     fs::remove_file(&file).expect("it was there");

@@ -7,8 +7,8 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::Gz;
 use e2e::flavours::omnios;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const VM: &str = "b0000001-0000-4000-8000-000000000001";
@@ -91,6 +91,7 @@ fn get(gz: &Gz) -> Value {
 
 #[test]
 fn clients_in_a_native_zone_speak_both_versions() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let payload = json!({
         "uuid": VM, "brand": "sparse", "alias": "web", "max_physical_memory": 256,
@@ -128,6 +129,7 @@ fn clients_in_a_native_zone_speak_both_versions() {
 
 #[test]
 fn a_link_in_a_zone_leads_the_service_nowhere() {
+    needs!(Need::Simulation);
     let gz = omnios();
     let payload = json!({"uuid": VM, "brand": "sparse", "max_physical_memory": 256});
     let _ = gz.create(&payload).ok();
@@ -146,6 +148,7 @@ fn a_link_in_a_zone_leads_the_service_nowhere() {
 
 #[test]
 fn smartos_keeps_its_own_service() {
+    needs!(Need::Simulation);
     let gz = Gz::init(&["--fixture", "spec"]);
     let run = gz.run("bhyve-ctl", &["metadata"]).failed();
     assert!(run.stderr.contains("SmartOS's own metadata service"), "{}", run.stderr);

@@ -103,6 +103,7 @@ fn a_kvm_vm_follows_every_update() {
 
 #[test]
 fn devices_are_passed_through_and_taken_back() {
+    needs!(Need::Simulation, Need::TwoRoots);
     let gz = e2e::flavours::omnios();
     let dev = gz.path("/dev");
     let node = "../devices/pci@0,0/pci8086,1@1/pci10de,2@0:ppt";
@@ -133,6 +134,7 @@ fn devices_are_passed_through_and_taken_back() {
 
 #[test]
 fn filesystems_come_change_and_go() {
+    needs!(Need::Simulation, Need::TwoRoots);
     let gz = e2e::flavours::omnios();
     for directory in ["/export/a", "/export/b"] {
         std::fs::create_dir_all(gz.path(directory)).expect("a directory");
@@ -162,6 +164,7 @@ fn filesystems_come_change_and_go() {
 /// A zone that zadm made: an update changes what it says and nothing else.
 #[test]
 fn a_zone_of_zadm_keeps_what_vmadm_does_not_know() {
+    needs!(Need::Simulation, Need::TwoRoots);
     let gz = e2e::flavours::omnios();
     let script = "create -b\nset zonepath=/zones/web\nset brand=bhyve\nset ip-type=exclusive\n\
         add attr; set name=ram; set type=string; set value=2G; end\n\

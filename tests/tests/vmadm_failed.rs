@@ -1,6 +1,6 @@
 //! VMs that are half made or failed, of every brand: none is a dead end.
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -57,6 +57,7 @@ fn delete_whole(gz: &Gz, datasets_before: &str, when: &str) {
 
 #[test]
 fn a_vm_that_is_configured_only_can_be_installed_or_deleted() {
+    needs!(Need::Simulation);
     for payload in payloads() {
         let mut gz = Gz::new();
         let before = gz.datasets();
@@ -76,6 +77,7 @@ fn a_vm_that_is_configured_only_can_be_installed_or_deleted() {
 
 #[test]
 fn a_vm_whose_zone_is_incomplete_can_be_deleted() {
+    needs!(Need::Simulation);
     for payload in payloads() {
         let gz = Gz::new();
         let before = gz.datasets();
@@ -93,6 +95,7 @@ fn a_vm_whose_zone_is_incomplete_can_be_deleted() {
 
 #[test]
 fn a_vm_that_failed_to_boot_can_be_started_or_deleted() {
+    needs!(Need::Simulation);
     for payload in payloads() {
         let mut gz = Gz::new();
         let before = gz.datasets();
@@ -108,6 +111,7 @@ fn a_vm_that_failed_to_boot_can_be_started_or_deleted() {
 
 #[test]
 fn a_vm_that_never_gets_ready_is_failed_and_can_be_started_or_deleted() {
+    needs!(Need::Simulation);
     for payload in payloads() {
         let brand = payload["brand"].as_str().unwrap_or_default();
         let mut gz = Gz::new();

@@ -271,6 +271,7 @@ fn an_update_cannot_take_the_address_of_another_vm() {
 
 #[test]
 fn vrrp_nics_have_the_address_of_their_router() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let plain = json!({"nic_tag": "admin", "ips": ["10.88.88.51/24"], "primary": true});
     let router = json!({
@@ -332,6 +333,7 @@ fn vrrp_nics_have_the_address_of_their_router() {
 
 #[test]
 fn zones_have_routes_to_their_ipv6_gateways() {
+    needs!(Need::Simulation);
     const ROUTES: &str = "/root/etc/inet/static_routes";
     let gz = Gz::new();
     let file = |path: &str| {
@@ -376,6 +378,7 @@ fn zones_have_routes_to_their_ipv6_gateways() {
 
 #[test]
 fn a_zone_with_ipv6_gateways_alone_keeps_its_routes_and_lx_has_none() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let nic = json!({"ips": ["fd00::51/64"], "gateways": ["fd00::1"]});
     let _ = gz.create(&vm(UUID, &nic)).ok();
@@ -391,6 +394,7 @@ fn a_zone_with_ipv6_gateways_alone_keeps_its_routes_and_lx_has_none() {
 
 #[test]
 fn links_are_set_where_others_start_the_zone() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
     let mut payload = vm(UUID, &json!({"maxbw": 100}));
     payload["autoboot"] = true.into();

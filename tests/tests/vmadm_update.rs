@@ -1,6 +1,6 @@
 //! Updates end to end: what they do to a VM that runs, and to its filesystems and devices.
 
-use e2e::{Gz, Run};
+use e2e::{Gz, Need, Run, needs};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -35,6 +35,7 @@ const MIB: u64 = 1 << 20;
 
 #[test]
 fn resource_controls_of_a_running_zone_follow() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let _ = gz.create(&joyent(json!({"cpu_cap": 100}))).ok();
     let controls = [
@@ -65,6 +66,7 @@ fn resource_controls_of_a_running_zone_follow() {
 
 #[test]
 fn a_failed_update_sets_resource_controls_back() {
+    needs!(Need::Simulation);
     let mut gz = Gz::new();
     let _ = gz.create(&joyent(json!({}))).ok();
     let lwps = control(&gz, "zone.max-lwps");
@@ -80,6 +82,7 @@ fn a_failed_update_sets_resource_controls_back() {
 
 #[test]
 fn filesystems_are_added_changed_and_removed() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let _ = gz.create(&joyent(json!({}))).ok();
     std::fs::create_dir_all(gz.path("/zones/shared")).expect("a source");
@@ -114,6 +117,7 @@ fn filesystems_are_added_changed_and_removed() {
 
 #[test]
 fn a_failed_update_leaves_no_volume() {
+    needs!(Need::Simulation);
     let mut gz = Gz::new();
     let _ = gz.create(&joyent(json!({"autoboot": false}))).ok();
     let before = gz.snapshot();
@@ -133,6 +137,7 @@ fn a_failed_update_leaves_no_volume() {
 
 #[test]
 fn pci_devices_are_changed_while_the_vm_is_stopped() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let path = "/devices/pci@0,0/pci8086,1@0";
     let payload = json!({
@@ -152,6 +157,7 @@ fn pci_devices_are_changed_while_the_vm_is_stopped() {
 
 #[test]
 fn routes_are_set_and_removed_and_the_zone_is_told() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let _ = gz.create(&joyent(json!({"routes": {"10.1.0.0/16": "10.88.88.3"}}))).ok();
     gz.clear_calls();
@@ -173,6 +179,7 @@ fn routes_are_set_and_removed_and_the_zone_is_told() {
 
 #[test]
 fn the_firewall_hears_of_what_its_rules_go_by() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let started = |gz: &Gz| gz.calls().contains(&format!("fwadm start {UUID}"));
     let _ = gz.create(&joyent(json!({"firewall_enabled": true, "autoboot": false}))).ok();
