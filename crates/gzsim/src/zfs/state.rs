@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::snapshot::now_ns;
+
 /// Everything, as stored.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
@@ -162,9 +164,10 @@ pub struct Partial {
 }
 
 impl State {
-    /// A fresh non-zero 64-bit guid (splitmix64 over a stored seed).
+    /// A fresh non-zero 64-bit guid (splitmix64 over a stored seed and the time: copies of a root must not give two
+    /// snapshots the same one).
     pub fn new_guid(&mut self) -> u64 {
-        self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15).wrapping_add(now_ns());
         let mut z = self.seed;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

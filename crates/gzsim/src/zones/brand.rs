@@ -155,17 +155,18 @@ fn make_datasets(ctx: &Ctx, brand: &str, install: &Install<'_>) -> Result<i32> {
         }
     }
     if is_smartos_brand(ctx, brand) {
-        return make_cores(ctx, &dataset, install.zonepath);
+        make_cores(ctx, &dataset, install.zonepath)?;
     }
     Ok(OK)
 }
 
-/// Makes the dataset for core dumps, which is not below the zone's own.
-fn make_cores(ctx: &Ctx, dataset: &str, zonepath: &str) -> Result<i32> {
+/// Makes the dataset for core dumps, which is not below the zone's own. The scripts do not look at whether it can be made:
+/// only the pool `zones` has a dataset `cores`.
+fn make_cores(ctx: &Ctx, dataset: &str, zonepath: &str) -> Result<()> {
     let mountpoint = format!("mountpoint={zonepath}/cores");
     let cores = cores_of(dataset);
-    let made = ctx.zfs_ok(&["create", "-o", CORES_QUOTA, "-o", &mountpoint, &cores])?;
-    Ok(if made { OK } else { FATAL })
+    ctx.zfs_ok(&["create", "-o", CORES_QUOTA, "-o", &mountpoint, &cores])?;
+    Ok(())
 }
 
 /// What an attach makes where it is missing: a zone that was received has no dataset for cores.
@@ -177,7 +178,8 @@ pub fn attach_zone(ctx: &Ctx, brand: &str, zonepath: &str) -> Result<i32> {
     if ctx.zfs_get("name", &cores_of(&dataset))?.is_some() {
         return Ok(OK);
     }
-    make_cores(ctx, &dataset, zonepath)
+    make_cores(ctx, &dataset, zonepath)?;
+    Ok(OK)
 }
 
 /// Elsewhere than on SmartOS zoneadm makes the dataset, without a quota, and the brand fills it. A template is a

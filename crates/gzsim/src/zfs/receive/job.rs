@@ -31,7 +31,7 @@ pub struct Job<'a> {
 
 impl Job<'_> {
     /// Makes the snapshot, and its dataset where it is new; commits.
-    pub fn finish(&mut self, plan: &Plan, spool: &Spool, contents: Contents) -> Result<()> {
+    pub fn finish(&mut self, plan: &Plan, spool: &Spool, mut contents: Contents) -> Result<()> {
         self.zfs.settle()?;
         self.check_space(plan, contents.data)?;
         if plan.new && !plan.resume && self.options.prefix {
@@ -40,7 +40,7 @@ impl Job<'_> {
         }
         let mut whole = spool.file.try_clone()?;
         if plan.resume {
-            self.join_partial(plan, spool)?;
+            contents.archived |= self.join_partial(plan, spool)?;
         }
         whole.rewind()?;
         let live = self.zfs.state.new_id();

@@ -9,8 +9,9 @@ use super::super::mount::stream_place;
 use super::super::redo::FsOp;
 use super::super::spool::Spool;
 use super::super::state::{Kind, Partial};
+use super::super::stream::archive;
 use super::super::stream::reader::{Head, Reader};
-use super::super::stream::record::{Begin, END, TYPE_VOLUME, WRITE};
+use super::super::stream::record::{Begin, END, OBJECT, TYPE_VOLUME, WRITE};
 use super::super::stream::writer::Writer;
 use super::super::{Zfs, token};
 use super::job::Job;
@@ -76,8 +77,9 @@ fn last_write(file: &File, verified: u64) -> Result<(u64, u64)> {
 }
 
 impl Job<'_> {
-    /// Puts the part that came before in front of what came now, as one stream with its checksums.
-    pub(super) fn join_partial(&mut self, plan: &Plan, spool: &Spool) -> Result<()> {
+    /// Puts the part that came before in front of what came now, as one stream with its checksums. Says whether it holds
+    /// files in our own archive.
+    pub(super) fn join_partial(&mut self, plan: &Plan, spool: &Spool) -> Result<bool> {
         let partial = self.zfs.state.datasets.get(&plan.name).and_then(|d| d.partial.clone());
         let partial = partial.ok_or_else(|| bad_stream(self.action, "invalid backup stream"))?;
         let first = File::open(self.zfs.root.join(stream_place(partial.id)))?;
@@ -87,6 +89,7 @@ impl Job<'_> {
         let mut second = spool.file.try_clone()?;
         second.rewind()?;
         let mut begin_written = false;
+        let mut archived = false;
         for (file, len) in [(first, partial.bytes), (second.try_clone()?, u64::MAX)] {
             let mut records = Reader::new(BufReader::new(file), io::sink());
             let Head::Begin(_, begin) = records.head().map_err(damaged)? else {
@@ -100,6 +103,7 @@ impl Job<'_> {
             while records.verified < len {
                 let item = records.next(begin.swap).map_err(damaged)?;
                 let end = item.record.kind() == END;
+                archived |= item.record.kind() == OBJECT && archive::is_ours(&item.record);
                 out.put(item.record, &item.payload)?;
                 if end {
                     break;
@@ -113,7 +117,7 @@ impl Job<'_> {
         second.set_len(0)?;
         second.rewind()?;
         io::copy(&mut joined_file, &mut second)?;
-        Ok(())
+        Ok(archived)
     }
 }
 
