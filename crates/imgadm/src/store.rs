@@ -41,7 +41,7 @@ pub fn check_pool(pool: &str) -> Result<()> {
 #[derive(Debug, Default)]
 pub struct Installed {
     pub images: Vec<ImageInfo>,
-    /// Every filesystem, volume and snapshot there is.
+    /// Every filesystem and volume there is.
     pub datasets: HashSet<String>,
 }
 
@@ -52,28 +52,32 @@ impl Installed {
     }
 }
 
-/// Lists the installed images: filesystems and volumes called `POOL/UUID` that are no zone's root. Two tool runs,
-/// however many there are.
+/// Lists the installed images: filesystems and volumes called `POOL/UUID` that are no zone's root. Two or three tool
+/// runs, however many there are; of snapshots none is listed that is not asked for by name.
 pub fn load(root: &Root) -> Result<Installed> {
     let zones =
         gz::zoneadm::list(root).map_err(|error| Error::tool("could not list zones", error))?;
     let zone_roots: HashSet<&str> = zones.iter().map(|zone| zone.zonepath.as_str()).collect();
     let text = zfs::tool(root)
-        .args(["list", "-t", "filesystem,volume,snapshot", "-pH"])
+        .args(["list", "-t", "filesystem,volume", "-pH"])
         .args(["-o", "name,origin,mountpoint,imgadm:ignore"])
         .text()
         .map_err(|error| Error::tool("could not load images", error))?;
     let rows = parse(&text)?;
     let clones = clones_by_origin(&rows);
     let datasets: HashSet<String> = rows.iter().map(|row| row.name.to_owned()).collect();
+    let plausible = |row: &&DatasetRow<'_>| {
+        image_name(row.name).is_some() && !zone_roots.contains(row.mountpoint) && !ignored(row)
+    };
+    let candidates: Vec<&DatasetRow<'_>> = rows.iter().filter(plausible).collect();
+    let clone = |row: &&&DatasetRow<'_>| row.origin.ends_with("@final");
+    let finals = candidates.iter().filter(clone).map(|row| final_of(row)).collect();
+    let finals = existing_snapshots(root, finals)?;
     let mut images = Vec::new();
-    for row in &rows {
+    for row in candidates {
         let Some((pool, uuid)) = image_name(row.name) else { continue };
-        if zone_roots.contains(row.mountpoint) || ignored(row) {
-            continue;
-        }
         // A clone of an image that has no snapshot of its own to clone from is a zone's, not an image.
-        if row.origin.ends_with("@final") && !datasets.contains(&format!("{}@final", row.name)) {
+        if clone(&&row) && !finals.contains(&final_of(row)) {
             continue;
         }
         let mut image = record(root, pool, uuid);
@@ -83,6 +87,27 @@ pub fn load(root: &Root) -> Result<Installed> {
         images.push(image);
     }
     Ok(Installed { images, datasets })
+}
+
+fn final_of(row: &DatasetRow<'_>) -> String {
+    format!("{}@final", row.name)
+}
+
+/// Those of the snapshots that exist.
+fn existing_snapshots(root: &Root, names: Vec<String>) -> Result<HashSet<String>> {
+    if names.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let failed = |error| Error::tool("could not load images", error);
+    let tool = zfs::tool(root).args(["list", "-t", "snapshot", "-pH", "-o", "name"]).args(names);
+    let command = tool.display();
+    let output = tool.output().map_err(failed)?;
+    // One that does not exist makes zfs fail, after it has listed the others.
+    let stderr = output.error_text();
+    if !output.success() && !stderr.lines().all(|line| line.contains("does not exist")) {
+        return Err(failed(gz::Error::Failed { command, status: output.status, stderr }));
+    }
+    Ok(output.text().lines().map(str::to_owned).collect())
 }
 
 struct DatasetRow<'a> {

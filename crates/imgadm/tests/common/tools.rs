@@ -23,11 +23,17 @@ list)
     eval "last=\${$#}"
     case "$*" in
     "list -H -p -o name "*) has "$last" || missing "$last"; echo "$last";;
-    "list -t filesystem,volume,snapshot -pH -o name,origin,mountpoint,imgadm:ignore")
-        sort "$top/datasets" | while IFS=$tab read -r name origin; do
-            case $name in *@*) mount=-;; *) mount=/$name;; esac
-            printf '%s\t%s\t%s\t-\n' "$name" "$origin" "$mount"
+    "list -t filesystem,volume -pH -o name,origin,mountpoint,imgadm:ignore")
+        grep -v @ "$top/datasets" | sort | while IFS=$tab read -r name origin; do
+            printf '%s\t%s\t/%s\t-\n' "$name" "$origin" "$name"
         done;;
+    "list -t snapshot -pH -o name "*)
+        shift 6; absent=0
+        for name in "$@"; do
+            if has "$name"; then echo "$name"; else
+                echo "cannot open '$name': dataset does not exist" >&2; absent=1; fi
+        done
+        exit $absent;;
     "list -t all -pHr -o name "*) has "$last" || missing "$last"; names | grep -e "^$last\$" -e "^$last@";;
     "list -t filesystem,volume -o origin,name -pH")
         sort "$top/datasets" | awk -F '\t' '$1 !~ /@/ { print $2 "\t" $1 }';;
