@@ -48,14 +48,20 @@ pub fn reserve(
     )
 }
 
-/// Changes quota and reservation by `delta` bytes; a dataset without a quota is left alone.
+/// Changes quota and reservation by `delta` bytes; a dataset without a quota is left alone. The quota may be above the
+/// reservation for a while ([`raise`]).
 pub fn adjust(root: &Root, dataset: &str, delta: i64) -> Result<()> {
     let quota = of(root, dataset, "quota")?;
     if quota == 0 {
         return Ok(());
     }
-    let new = quota.saturating_add_signed(delta);
-    set(root, dataset, &[&format!("quota={new}"), &format!("reservation={new}")])
+    let reserved = match of(root, dataset, "reservation")? {
+        0 => quota,
+        reserved => reserved,
+    };
+    let pairs = [("quota", quota), ("reservation", reserved)]
+        .map(|(name, bytes)| format!("{name}={}", bytes.saturating_add_signed(delta)));
+    set(root, dataset, &[&pairs[0], &pairs[1]])
 }
 
 /// Raises the quota alone; a dataset without one is left alone.

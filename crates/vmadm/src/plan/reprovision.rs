@@ -214,17 +214,25 @@ fn disk(plan: &mut Plan, vm: &Object, image: &Image) -> Result<(), String> {
     steps.push(Step::SetProperties { dataset: dataset.clone(), properties: none });
     steps.push(rename(&dataset, &old));
     let snapshot = snapshot_of(steps, vm, image);
-    let mut properties = Vec::new();
-    if let Some(size) = mib("size").filter(|size| Some(*size) != image.size) {
-        properties.push(("volsize".to_owned(), format!("{size}M")));
+    let set = |name: &str, value: String| (name.to_owned(), value);
+    let reserved = mib("refreservation");
+    // More than the size is what zfs works out itself, and follows the size.
+    let own = reserved.filter(|reserved| Some(*reserved) <= mib("size"));
+    let properties = reserved.map(|_| set("refreservation", "auto".to_owned())).into_iter();
+    steps.push(Step::CloneDataset {
+        snapshot,
+        dataset: dataset.clone(),
+        force: true,
+        properties: properties.collect(),
+    });
+    let size = mib("size").filter(|size| Some(*size) != image.size);
+    let later = [("volsize", size), ("refreservation", own)];
+    for (name, mib) in later {
+        if let Some(mib) = mib {
+            let properties = vec![set(name, format!("{mib}M"))];
+            steps.push(Step::SetProperties { dataset: dataset.clone(), properties });
+        }
     }
-    if let Some(reserved) = mib("refreservation") {
-        // More than the size is what zfs works out itself, and takes from nobody else.
-        let value =
-            if Some(reserved) > mib("size") { "auto".to_owned() } else { format!("{reserved}M") };
-        properties.push(("refreservation".to_owned(), value));
-    }
-    steps.push(Step::CloneDataset { snapshot, dataset, force: true, properties });
     let removed = match text(disk, "image_uuid") {
         "" => String::new(),
         old => format!("remove property (name=image-uuid, value=\"{old}\"); "),

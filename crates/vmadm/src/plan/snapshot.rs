@@ -11,6 +11,11 @@ const PREFIX: &str = "vmsnap-";
 /// Longest name of a snapshot.
 const MAX_NAME: usize = 64;
 
+/// What a snapshot of that name is called in ZFS, behind the `@`.
+pub fn full_name(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
 /// Whether a snapshot can be called that: 1 to 64 letters, digits and `-_.:%`.
 pub fn is_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len())
@@ -82,9 +87,9 @@ pub fn delete(vm: &Object, brand: Brand, name: &str) -> Result<Plan, String> {
     } else {
         Step::DestroySnapshot { snapshot }
     });
-    // Disks of KVM VMs are not below the zone's dataset.
-    for volume in outside(vm) {
-        plan.steps.push(Step::DestroySnapshot { snapshot: format!("{volume}@{PREFIX}{name}") });
+    // Disks of KVM VMs are not below the zone's dataset, nor is what was delegated from elsewhere.
+    for dataset in outside(vm) {
+        plan.steps.push(Step::DestroySnapshot { snapshot: format!("{dataset}@{PREFIX}{name}") });
     }
     plan.steps.push(touch(vm));
     Ok(plan)
@@ -165,10 +170,10 @@ fn volumes(vm: &Object) -> impl Iterator<Item = String> {
         .filter(|dataset| !dataset.is_empty())
 }
 
-/// Volumes that are not below the zone's dataset.
+/// The VM's datasets that are not below the zone's.
 fn outside(vm: &Object) -> impl Iterator<Item = String> {
     let below = format!("{}/", text(vm, "zfs_filesystem"));
-    volumes(vm).filter(move |volume| !volume.starts_with(&below))
+    datasets(vm).into_iter().skip(1).filter(move |dataset| !dataset.starts_with(&below))
 }
 
 /// What watches VMs looks at this one again: its snapshots are not in any file.

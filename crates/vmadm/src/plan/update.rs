@@ -16,6 +16,11 @@ use super::{
 
 const MIB: u64 = 1 << 20;
 
+/// Bytes; a size that is beyond all pools stays so.
+fn mib_to_bytes(mib: Option<u64>) -> u64 {
+    mib.unwrap_or_default().saturating_mul(MIB)
+}
+
 /// What the planner needs to know of the system.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -71,7 +76,7 @@ pub fn questions(vm: &Object, payload: &Object) -> Vec<Question> {
         questions.push(Question {
             pool: pool_of(&volume).to_owned(),
             volume,
-            size: update.get("size").and_then(Value::as_u64).unwrap_or_default() * MIB,
+            size: mib_to_bytes(update.get("size").and_then(Value::as_u64)),
             exists: true,
             image: None,
             block_size: None,
@@ -92,7 +97,7 @@ pub fn questions(vm: &Object, payload: &Object) -> Vec<Question> {
         let pool = pool_of(&volume).to_owned();
         let size = ["size", "image_size"].iter().find_map(|key| disk.get(*key)?.as_u64());
         questions.push(Question {
-            size: size.unwrap_or_default() * MIB,
+            size: mib_to_bytes(size),
             exists: false,
             image: disk
                 .get("image_uuid")
@@ -334,7 +339,7 @@ fn resize_disks(steps: &mut Vec<Step>, vm: &Object, payload: &Object, room: &Roo
     let before = steps.len();
     for (disk, update) in resized(vm, payload) {
         let volume = text(disk, "zfs_filesystem");
-        let bytes = update.get("size").and_then(Value::as_u64).unwrap_or_default() * MIB;
+        let bytes = mib_to_bytes(update.get("size").and_then(Value::as_u64));
         let set = Step::SetProperties {
             dataset: volume.to_owned(),
             properties: vec![("volsize".to_owned(), bytes.to_string())],
