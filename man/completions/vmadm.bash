@@ -14,8 +14,9 @@ _vmadm() {
     links) options='-f --follow' ;;
     list) options='-o -s -p -h -H --order --sortby --parsable --header' ;;
     lookup) options='-j -o -1 --json --output --unique' ;;
-    receive | recv) options='-f' ;;
+    receive | recv) options='-f -P -s --from-json --have --pool --resumable' ;;
     reprovision) options='-f' ;;
+    send) options='--since --have --resumable' ;;
     create-snapshot) options='--all-datasets' ;;
     reboot) options='-t -F --timeout --force' ;;
     stop | halt) options='-t -F --timeout --force' ;;

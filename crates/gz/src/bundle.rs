@@ -1,5 +1,8 @@
 //! The form in which a VM travels from `vmadm send` to `vmadm receive`: a chunk of JSON, then the stream of each of its
 //! datasets, each after a header of 512 bytes. A stream's length is not told: zfs knows where it ends.
+//!
+//! Two versions: [`WHOLE`] is SmartOS's, a replication stream a dataset. In [`PARTS`] a chunk [`LIST`] follows the VM
+//! object and says which streams come, one a snapshot, and what they build on.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,17 +14,24 @@ use crate::tool::{Error, Result};
 pub const BLOCK: usize = 512;
 
 const MAGIC: &str = "MAGIC-VMBUNDLE";
-const VERSION: &str = "1";
+/// Version of a stream that brings whole datasets.
+pub const WHOLE: u32 = 1;
+/// Version of a stream that brings what the other side lacks.
+pub const PARTS: u32 = 2;
 
 /// Name of the chunk with the VM object.
 pub const JSON: &str = "JSON";
+/// Name of the chunk that lists what comes, in version [`PARTS`].
+pub const LIST: &str = "LIST";
 
 /// The header of one chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// [`JSON`], or a dataset's name.
+    /// [`WHOLE`] or [`PARTS`].
+    pub version: u32,
+    /// [`JSON`], [`LIST`], or the name of a dataset or snapshot.
     pub name: String,
-    /// Bytes of the chunk; 0 for datasets.
+    /// Bytes of the chunk; 0 for streams.
     pub size: u64,
 }
 
@@ -34,9 +44,10 @@ impl Header {
     /// The header as it is sent. Fields end with a zero byte; the checksum is not used.
     pub fn to_bytes(&self) -> [u8; BLOCK] {
         let (size, padded) = (self.size.to_string(), (self.size + self.padding()).to_string());
+        let version = self.version.to_string();
         let mut bytes = [0; BLOCK];
         let mut at = 0;
-        for field in [MAGIC, VERSION, "CHECKSUM", &self.name, &size, &padded] {
+        for field in [MAGIC, &version, "CHECKSUM", &self.name, &size, &padded] {
             let room = bytes.len().saturating_sub(at + 1);
             let field = &field.as_bytes()[..field.len().min(room)];
             bytes[at..at + field.len()].copy_from_slice(field);
@@ -57,7 +68,8 @@ impl Header {
         if next() != MAGIC {
             return Err(bad("it does not begin as vmadm send does"));
         }
-        if next() != VERSION {
+        let version = next().parse().unwrap_or(0);
+        if !matches!(version, WHOLE | PARTS) {
             return Err(bad("it is of another version of vmadm send"));
         }
         let (_checksum, name) = (next(), next());
@@ -65,7 +77,7 @@ impl Header {
         if name.is_empty() {
             return Err(bad("a chunk has no name"));
         }
-        Ok(Self { name: name.to_owned(), size })
+        Ok(Self { version, name: name.to_owned(), size })
     }
 }
 
@@ -125,7 +137,7 @@ mod tests {
 
     #[test]
     fn headers_round_trip_and_are_as_observed() {
-        let header = Header { name: "JSON".into(), size: 700 };
+        let header = Header { version: WHOLE, name: "JSON".into(), size: 700 };
         let bytes = header.to_bytes();
         assert!(bytes.starts_with(b"MAGIC-VMBUNDLE\x001\0CHECKSUM\0JSON\x00700\x001024\0\0"));
         assert_eq!(Header::parse(&bytes).unwrap(), header);
@@ -134,7 +146,7 @@ mod tests {
 
     #[test]
     fn chunks_are_read_with_their_padding() {
-        let header = Header { name: "JSON".into(), size: 2 };
+        let header = Header { version: PARTS, name: "JSON".into(), size: 2 };
         let mut sent = header.to_bytes().to_vec();
         sent.extend(b"{}");
         sent.resize(2 * BLOCK, 0);

@@ -19,6 +19,7 @@ mod kill;
 mod links;
 mod list;
 mod lookup;
+mod moving;
 pub mod plan;
 mod qemu;
 mod receive;

@@ -69,6 +69,17 @@ impl ConfigFiles {
         steps
     }
 
+    /// Writes those that are not there.
+    pub fn missing(&self, zonepath: &str, has: impl Fn(&str) -> bool) -> Vec<Step> {
+        let files = self.files(&Self::default()).into_iter();
+        files
+            .filter(|(name, ..)| !has(name))
+            .map(|(name, changed, text)| {
+                write(zonepath, name, if changed { text } else { EMPTY.to_owned() })
+            })
+            .collect()
+    }
+
     /// Writes the files that differ from `old`.
     pub fn update(&self, old: &Self, zonepath: &str) -> Vec<Step> {
         self.files(old)
@@ -133,6 +144,18 @@ mod tests {
                 ),
                 ("/z/config/tags.json".to_owned(), "{}\n".to_owned()),
                 ("/z/config/routes.json".to_owned(), "{}\n".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_there_is_not_written_anew() {
+        let files = ConfigFiles::of(&object(json!({"tags": {"a": "b"}, "routes": {"r": "s"}})));
+        assert_eq!(
+            texts(files.missing("/z", |name| name == "routes.json")),
+            [
+                ("/z/config/metadata.json".to_owned(), "{}\n".to_owned()),
+                ("/z/config/tags.json".to_owned(), "{\n  \"a\": \"b\"\n}".to_owned()),
             ]
         );
     }

@@ -37,7 +37,8 @@ pub fn plan(vm: &Object) -> Result<Plan, String> {
     let dataset = text(vm, "zfs_filesystem");
     let own = dataset.rsplit_once('/').is_some_and(|(_, name)| name == text(vm, "zonename"));
     if !installed && own {
-        // A bhyve VM's is there before its zone is installed, and goes with no uninstallation.
+        // A bhyve VM's is there before its zone is installed, as is that of a VM whose receive was cut off, and goes with
+        // no uninstallation.
         plan.steps.push(Step::DestroyDataset { dataset: dataset.to_owned(), force: true });
     }
     plan.steps.push(Step::DeleteZone { uuid: uuid.to_owned() });

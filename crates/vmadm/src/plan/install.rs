@@ -25,7 +25,6 @@ pub fn plan(vm: &Object, brand: Brand, quota_gib: u64) -> Plan {
             plan.steps.push(change(uuid, &format!("remove attr name={attribute}")));
         }
     }
-    plan.steps.push(Step::RemoveFile { path: format!("/etc/zones/{uuid}-receiving.json") });
     plan
 }
 
@@ -47,7 +46,6 @@ mod tests {
             [
                 "zoneadm -z u install -q 10 -t i -x nodataset",
                 "zonecfg -u u 'remove attr name=transition'",
-                "remove /etc/zones/u-receiving.json",
             ]
         );
     }

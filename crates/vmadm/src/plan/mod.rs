@@ -14,6 +14,7 @@ pub mod links;
 mod live;
 pub mod omnios;
 pub mod reboot;
+pub mod rebuild;
 pub mod receive;
 pub mod reprovision;
 mod seed;
@@ -22,6 +23,7 @@ pub mod snapshot;
 pub mod start;
 mod startvm;
 pub mod stop;
+pub mod transfer;
 pub mod update;
 mod zone_files;
 
