@@ -26,10 +26,10 @@ const STREAMS: &[(&str, Option<&str>)] = &[
 ];
 
 /// A stream with at most as many records is cut at each; a longer one at some. More where there is time.
-const EVERY_RECORD: [usize; 2] = [12, 60];
+const EVERY_RECORD: [usize; 2] = [6, 60];
 
 /// How many records of a longer one are cut.
-const CUTS: [usize; 2] = [5, 20];
+const CUTS: [usize; 2] = [3, 20];
 
 fn unpacked(name: &str) -> Vec<u8> {
     let path =
