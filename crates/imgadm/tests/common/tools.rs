@@ -24,7 +24,7 @@ list)
     case "$*" in
     "list -H -p -o name "*) has "$last" || missing "$last"; echo "$last";;
     "list -t filesystem,volume -pH -o name,origin,mountpoint,imgadm:ignore")
-        grep -v @ "$top/datasets" | sort | while IFS=$tab read -r name origin; do
+        awk -F '\t' '$1 !~ /@/' "$top/datasets" | sort | while IFS=$tab read -r name origin; do
             printf '%s\t%s\t/%s\t-\n' "$name" "$origin" "$name"
         done;;
     "list -t snapshot -pH -o name "*)
