@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod icon;
+mod linger;
 mod publish;
 mod query;
 pub mod range;
@@ -140,6 +141,7 @@ fn router(server: Server) -> Router {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
         })
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(linger::linger))
         .layer(middleware::from_fn(log_access))
         .with_state(server)
 }
