@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use serde_json::Value;
@@ -93,6 +93,22 @@ impl Gz {
             }
             None => Self::init(&["--fixture", "spec"]),
         }
+    }
+
+    /// Two such systems with the same images: a VM's datasets are sent from one to the other as what differs from its
+    /// image.
+    ///
+    /// # Panics
+    /// Where they cannot be made.
+    pub fn twins() -> (Self, Self) {
+        let (here, there) = (Self::new(), Self::new());
+        let from = here.root().join(".");
+        let copied = Command::new("cp").arg("-a").arg(from).arg(there.root()).status();
+        assert!(
+            copied.expect("cp can be run").success(),
+            "one system cannot be copied to the other"
+        );
+        (here, there)
     }
 
     /// A simulated system made with these options of `gzsim init`; on the real ZFS, if the tests are to use one.
@@ -210,13 +226,7 @@ impl Gz {
     /// # Panics
     /// Where it cannot be started.
     pub fn run_with(&self, program: &str, arguments: &[&str], stdin: &[u8]) -> Run {
-        let mut child = self
-            .command(program, arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{program}: {error}"));
+        let mut child = self.piped(program, arguments);
         let mut input = child.stdin.take().expect("stdin is a pipe");
         let output = thread::scope(|scope| {
             scope.spawn(move || {
@@ -230,6 +240,26 @@ impl Gz {
             stdout: output.stdout,
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+
+    /// Starts a program with all of its input given, for tests that do something meanwhile.
+    ///
+    /// # Panics
+    /// Where it cannot be started, or has ended before it has its input.
+    pub fn spawn(&self, program: &str, arguments: &[&str], stdin: &str) -> Child {
+        let mut child = self.piped(program, arguments);
+        let mut input = child.stdin.take().expect("stdin is a pipe");
+        input.write_all(stdin.as_bytes()).expect("the program takes its input");
+        child
+    }
+
+    fn piped(&self, program: &str, arguments: &[&str]) -> Child {
+        self.command(program, arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program}: {error}"))
     }
 
     /// Runs vmadm.

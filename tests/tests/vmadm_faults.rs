@@ -1,8 +1,7 @@
 //! Commands that fail, are interrupted or killed at every tool run: the system is as before, or as wanted, or fit for the
 //! next command.
 
-use std::io::Write as _;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -206,19 +205,6 @@ fn a_kept_failure_can_be_started_or_deleted() {
     assert_eq!(gz.vmadm(&["list", "-H"]).ok().text(), "");
 }
 
-fn spawn(gz: &Gz, arguments: &[&str], stdin: &str) -> Child {
-    let mut child = gz
-        .command("vmadm", arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("vmadm can be run");
-    let mut input = child.stdin.take().expect("stdin is a pipe");
-    input.write_all(stdin.as_bytes()).expect("vmadm reads its payload");
-    child
-}
-
 #[test]
 fn control_c_during_create_leaves_nothing() {
     needs!(Need::Simulation);
@@ -226,7 +212,7 @@ fn control_c_during_create_leaves_nothing() {
         let mut gz = Gz::new();
         let before = gz.snapshot();
         gz.set("GZSIM_FAULT", &format!("{word}:1=delay 60s"));
-        let child = spawn(&gz, &["create"], &joyent().to_string());
+        let child = gz.spawn("vmadm", &["create"], &joyent().to_string());
         let output = interrupt(child, word);
         gz.unset("GZSIM_FAULT");
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -264,7 +250,7 @@ fn control_c_during_other_commands_leaves_a_vm_that_starts() {
         payload["autoboot"] = running.into();
         let _ = gz.create(&payload).ok();
         gz.set("GZSIM_FAULT", &format!("{word}:1=delay 60s"));
-        let output = interrupt(spawn(&gz, words, ""), word);
+        let output = interrupt(gz.spawn("vmadm", words, ""), word);
         gz.unset("GZSIM_FAULT");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {stderr}");
@@ -285,7 +271,7 @@ fn two_creates_of_one_vm_make_one() {
     needs!(Need::Simulation);
     let gz = Gz::new();
     let payload = joyent().to_string();
-    let both = [spawn(&gz, &["create"], &payload), spawn(&gz, &["create"], &payload)];
+    let both = [gz.spawn("vmadm", &["create"], &payload), gz.spawn("vmadm", &["create"], &payload)];
     let mut exits: Vec<Option<i32>> = both
         .into_iter()
         .map(|child| child.wait_with_output().expect("vmadm ends").status.code())
@@ -467,7 +453,7 @@ fn two_commands_at_once_take_their_turns() {
     for (at, one) in commands.iter().enumerate() {
         for other in commands.iter().skip(at).chain([&["delete", UUID][..]].iter()) {
             let _ = gz.create(&payload).ok();
-            let both = [spawn(&gz, one, ""), spawn(&gz, other, "")];
+            let both = [gz.spawn("vmadm", one, ""), gz.spawn("vmadm", other, "")];
             let when = format!("{one:?} and {other:?}");
             for child in both {
                 let output = child.wait_with_output().expect("vmadm ends");

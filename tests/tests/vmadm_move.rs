@@ -1,7 +1,5 @@
 //! VMs that move between two systems: whole, in parts, cut off and resumed, and rebuilt after their host was lost.
 
-use std::process::Command;
-
 use e2e::Gz;
 use serde_json::{Value, json};
 
@@ -29,15 +27,6 @@ fn bhyve() -> Value {
         "autoboot": false, "quota": 1, "disks": [
             {"boot": true, "model": "virtio", "image_uuid": UEFI_IMAGE},
             {"model": "virtio", "size": 64}]})
-}
-
-/// Two systems with the same images.
-fn twins() -> (Gz, Gz) {
-    let (here, there) = (Gz::new(), Gz::new());
-    let from = here.root().join(".");
-    let copied = Command::new("cp").arg("-a").arg(from).arg(there.root()).status();
-    assert!(copied.expect("cp can be run").success());
-    (here, there)
 }
 
 fn send(gz: &Gz, options: &[&str]) -> Vec<u8> {
@@ -100,7 +89,7 @@ fn have(here: &Gz, there: &Gz, options: &[&str]) -> String {
 
 #[test]
 fn a_received_vm_is_described_until_it_is_deleted() {
-    let (here, there) = twins();
+    let (here, there) = Gz::twins();
     let _ = here.create(&zone()).ok();
     let before = there.snapshot();
     let _ = there.run_with("vmadm", &["receive"], &send(&here, &[])).ok();
@@ -114,7 +103,7 @@ fn a_received_vm_is_described_until_it_is_deleted() {
 #[test]
 fn a_cut_stream_leaves_nothing_of_any_vm() {
     for (payload, snapshots) in [(zone(), &["a", "b"][..]), (kvm(), &["a"]), (bhyve(), &["a"])] {
-        let (here, there) = twins();
+        let (here, there) = Gz::twins();
         let _ = here.create(&payload).ok();
         for name in snapshots {
             let _ = here.vmadm(&["create-snapshot", "--all-datasets", UUID, name]).ok();
@@ -164,7 +153,7 @@ fn a_cut_stream_leaves_nothing_of_any_vm() {
 #[test]
 fn what_came_after_a_snapshot_follows() {
     for payload in [zone(), bhyve()] {
-        let (here, there) = twins();
+        let (here, there) = Gz::twins();
         let _ = here.create(&payload).ok();
         let _ = here.vmadm(&["create-snapshot", "--all-datasets", UUID, "monday"]).ok();
         let whole = send(&here, &[]);
@@ -194,7 +183,7 @@ fn what_came_after_a_snapshot_follows() {
 
 #[test]
 fn an_increment_that_is_cut_off_leaves_the_vm_at_the_snapshot() {
-    let (here, there) = twins();
+    let (here, there) = Gz::twins();
     let _ = here.create(&zone()).ok();
     let _ = here.vmadm(&["create-snapshot", "--all-datasets", UUID, "monday"]).ok();
     let _ = there.run_with("vmadm", &["receive"], &send(&here, &[])).ok();
@@ -223,7 +212,7 @@ fn an_increment_that_is_cut_off_leaves_the_vm_at_the_snapshot() {
 
 #[test]
 fn the_other_side_says_what_it_has() {
-    let (here, there) = twins();
+    let (here, there) = Gz::twins();
     let _ = here.create(&bhyve()).ok();
     // With the image there the disk comes as its clone.
     let file = have(&here, &there, &[]);
@@ -245,7 +234,7 @@ fn the_other_side_says_what_it_has() {
 #[test]
 fn a_vm_goes_to_another_pool() {
     for payload in [zone(), kvm()] {
-        let (here, there) = twins();
+        let (here, there) = Gz::twins();
         let _ = here.create(&payload).ok();
         let _ = there.run("zpool", &["create", "tank", "1T"]).ok();
         for image in [IMAGE, DISK_IMAGE] {
@@ -275,7 +264,7 @@ fn a_vm_goes_to_another_pool() {
 #[test]
 fn what_has_arrived_of_a_cut_stream_can_be_kept_and_the_rest_sent() {
     for payload in [zone(), bhyve()] {
-        let (mut here, there) = twins();
+        let (mut here, there) = Gz::twins();
         let clean = there.snapshot();
         let _ = here.create(&payload).ok();
         let _ = here.vmadm(&["create-snapshot", "--all-datasets", UUID, "monday"]).ok();

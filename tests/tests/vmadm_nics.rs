@@ -1,8 +1,7 @@
 //! NICs end to end: addresses that two commands want at once, link properties, VRRP, IPv6.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,19 +24,6 @@ fn vm(uuid: &str, nic: &Value) -> Value {
     })
 }
 
-fn spawn(gz: &Gz, arguments: &[&str], payload: &Value) -> Child {
-    let mut child = gz
-        .command("vmadm", arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("vmadm can be run");
-    let mut input = child.stdin.take().expect("stdin is a pipe");
-    input.write_all(payload.to_string().as_bytes()).expect("vmadm reads its payload");
-    child
-}
-
 /// Runs commands at the same time; how many succeeded, and what the others said.
 fn at_once<const N: usize>(children: [Child; N]) -> (usize, Vec<String>) {
     let mut succeeded = 0;
@@ -58,7 +44,8 @@ fn of_two_creates_that_want_one_address_one_gets_it() {
     for nic in [json!({"ips": ["10.88.88.60/24"]}), json!({"mac": "02:08:20:00:00:60"})] {
         let gz = Gz::new();
         for round in 0..4 {
-            let both = [UUID, OTHER].map(|uuid| spawn(&gz, &["create"], &vm(uuid, &nic)));
+            let both = [UUID, OTHER]
+                .map(|uuid| gz.spawn("vmadm", &["create"], &vm(uuid, &nic).to_string()));
             let (created, refused) = at_once(both);
             assert_eq!(created, 1, "{nic}, round {round}: {refused:?}");
             assert!(refused[0].contains(CONFLICT), "{nic}, round {round}: {refused:?}");
@@ -75,7 +62,8 @@ fn creates_at_once_that_want_different_addresses_all_succeed() {
     let gz = Gz::new();
     let children = [1, 2, 3, 4].map(|n: u8| {
         let uuid = format!("a0000001-0000-4000-8000-00000000000{n}");
-        spawn(&gz, &["create"], &vm(&uuid, &json!({"ips": [format!("10.88.88.7{n}/24")]})))
+        let vm = vm(&uuid, &json!({"ips": [format!("10.88.88.7{n}/24")]}));
+        gz.spawn("vmadm", &["create"], &vm.to_string())
     });
     assert_eq!(at_once(children), (4, Vec::new()));
 }
@@ -90,7 +78,8 @@ fn of_two_updates_that_want_one_address_one_gets_it() {
     for round in 0..4 {
         let address = format!("10.88.88.8{round}/24");
         let update = json!({"add_nics": [{"nic_tag": "admin", "ips": [address]}]});
-        let both = [UUID, OTHER].map(|uuid| spawn(&gz, &["update", uuid], &update));
+        let both =
+            [UUID, OTHER].map(|uuid| gz.spawn("vmadm", &["update", uuid], &update.to_string()));
         let (updated, refused) = at_once(both);
         assert_eq!(updated, 1, "round {round}: {refused:?}");
         assert!(refused[0].contains(CONFLICT), "round {round}: {refused:?}");
@@ -409,7 +398,7 @@ fn links_are_set_where_others_start_the_zone() {
     assert_eq!(limit(), "100");
     let _ = gz.vmadm(&["links", OTHER]).failed();
 
-    let mut follower = spawn(&gz, &["links", "-f"], &Value::Null);
+    let mut follower = gz.spawn("vmadm", &["links", "-f"], "");
     for _ in 0..2 {
         reboot();
         let deadline = Instant::now() + Duration::from_mins(1);

@@ -1,7 +1,5 @@
 //! Reading VMs, their snapshots, and moving them between systems.
 
-use std::process::Command;
-
 use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
@@ -16,19 +14,10 @@ fn zone() -> Value {
         "tags": {"role": "db"}, "customer_metadata": {"k": "v"}})
 }
 
-/// Two systems with the same images: a VM's datasets are sent as what differs from its image.
-fn twins() -> (Gz, Gz) {
-    let (here, there) = (Gz::new(), Gz::new());
-    let from = here.root().join(".");
-    let copied = Command::new("cp").arg("-a").arg(from).arg(there.root()).status();
-    assert!(copied.expect("cp can be run").success());
-    (here, there)
-}
-
 #[test]
 fn send_and_receive_move_a_vm_whole() {
     needs!(Need::TwoRoots);
-    let (here, there) = twins();
+    let (here, there) = Gz::twins();
     let _ = here.create(&zone()).ok();
     let sent = here.vmadm(&["send", UUID]).ok().stdout;
     let _ = there.run_with("vmadm", &["receive"], &sent).ok();
@@ -44,7 +33,7 @@ fn send_and_receive_move_a_vm_whole() {
 #[test]
 fn a_vm_with_a_disk_of_its_own_dataset_arrives_with_it() {
     needs!(Need::TwoRoots);
-    let (here, there) = twins();
+    let (here, there) = Gz::twins();
     let _ = here
         .create(&json!({"uuid": UUID, "brand": "kvm", "ram": 512, "vcpus": 1, "autoboot": false,
         "disks": [{"boot": true, "model": "virtio", "image_uuid": DISK_IMAGE}]}))
@@ -59,7 +48,7 @@ fn a_vm_with_a_disk_of_its_own_dataset_arrives_with_it() {
 #[test]
 fn an_interrupted_stream_leaves_the_receiver_as_it_was() {
     needs!(Need::TwoRoots);
-    let (here, there) = twins();
+    let (here, there) = Gz::twins();
     let _ = here.create(&zone()).ok();
     let sent = here.vmadm(&["send", UUID]).ok().stdout;
     let (datasets, index) = (there.datasets(), there.file("/etc/zones/index"));
