@@ -38,7 +38,7 @@ pub async fn get(
     let entry = find(&server, &uuid, &Asked(asked), true)?;
     let (path, kind) = icon(&server, &entry).ok_or_else(|| {
         let message = format!("image \"{uuid}\" has no icon");
-        Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
+        Refusal::not_found(message)
     })?;
     send(&path, kind, None, &headers).await
 }

@@ -134,7 +134,7 @@ fn router(server: Server) -> Router {
         .merge(publishing)
         .fallback(async |uri: Uri| {
             let message = format!("{} does not exist", uri.path());
-            Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
+            Refusal::not_found(message)
         })
         .method_not_allowed_fallback(async |method: Method| {
             let message = format!("{method} is not allowed");

@@ -69,7 +69,7 @@ pub async fn ping() -> Response {
 pub async fn channels(State(server): State<Arc<Server>>) -> Answer {
     let channels = server.catalog.channels().ok_or_else(|| {
         let message = "this server has no channels";
-        Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
+        Refusal::not_found(message)
     })?;
     Ok(answer(StatusCode::OK, &channels))
 }
@@ -102,7 +102,7 @@ fn check_admin_fields(asked: &Asked, trusted: bool) -> Result<(), Refusal> {
 pub fn find(server: &Server, uuid: &str, asked: &Asked, any: bool) -> Result<Arc<Entry>, Refusal> {
     if !is_uuid(uuid) {
         let message = format!("/images/{uuid} does not exist");
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message));
+        return Err(Refusal::not_found(message));
     }
     let channel = query::channel(&server.catalog, asked, any)?;
     let found = server.catalog.get(uuid);
@@ -138,7 +138,7 @@ pub async fn file(
     let entry = find(&server, &uuid, &Asked(asked), true)?;
     let path = entry.file.as_ref().ok_or_else(|| {
         let message = format!("image \"{uuid}\" has no file");
-        Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
+        Refusal::not_found(message)
     })?;
     let sum = entry.manifest.get("files").and_then(|files| files.get(0)?.get("sha1")?.as_str());
     send(path, "application/octet-stream", sum, &headers).await

@@ -42,9 +42,13 @@ impl Refusal {
         self
     }
 
-    pub fn no_image(uuid: &str) -> Self {
-        let message = format!("image \"{uuid}\" not found");
+    /// What the path names does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
+    }
+
+    pub fn no_image(uuid: &str) -> Self {
+        Self::not_found(format!("image \"{uuid}\" not found"))
     }
 
     /// Something of this server's own that does not work; the log says what.
