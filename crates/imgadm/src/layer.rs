@@ -77,7 +77,7 @@ pub fn unpack_file(file: &Path, top: &Path, check: Check<'_>) -> Result<()> {
     let compression = Compression::sniff(&head[..count]);
     let mut pass = |work: &mut dyn FnMut(Archive<&mut dyn Read>) -> std::io::Result<()>| {
         let input = BufReader::with_capacity(128 << 10, File::open(file).map_err(failed)?);
-        let inner = decoder(compression, input).map_err(failed)?;
+        let inner = decoder(compression, input);
         let mut reader = Watched { inner, bytes: 0, next: 0, check: &mut *check, stopped: None };
         let done = work(Archive::new(&mut reader));
         match reader.stopped.take() {

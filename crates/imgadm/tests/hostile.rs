@@ -399,6 +399,98 @@ fn a_bomb_stops_at_what_manifest_and_pool_allow() {
     }
 }
 
+/// An xz file of so many MiB of zeros stored as they are, whose one block asks for the dictionary that the byte stands
+/// for (xz format specification, 5.3.1).
+fn stored_xz(head: &[u8], dictionary: u8, mib: usize) -> Vec<u8> {
+    let summed = |bytes: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        [bytes, &crc.sum().to_le_bytes()].concat()
+    };
+    let number = |mut number: usize| {
+        let mut bytes = Vec::new();
+        while number > 0x7f {
+            bytes.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
+            number >>= 7;
+        }
+        bytes.push(u8::try_from(number).unwrap());
+        bytes
+    };
+    let mut content = head.to_vec();
+    content.resize(head.len() + (mib << 20), 0);
+    let mut block = summed(&[2, 0, 0x21, 1, dictionary, 0, 0, 0]);
+    for (place, chunk) in content.chunks(1 << 16).enumerate() {
+        let size = u16::try_from(chunk.len() - 1).unwrap().to_be_bytes();
+        block.extend([if place == 0 { 1 } else { 2 }, size[0], size[1]]);
+        block.extend(chunk);
+    }
+    block.push(0);
+    let unpadded = block.len();
+    block.resize(unpadded.next_multiple_of(4), 0);
+    let mut index = [&[0, 1][..], &number(unpadded), &number(content.len())].concat();
+    index.resize(index.len().next_multiple_of(4), 0);
+    let index = summed(&index);
+    let backward = u32::try_from(index.len() / 4 - 1).unwrap().to_le_bytes();
+    let footer = summed(&[&backward[..], &[0, 0]].concat());
+    let footer = [&footer[6..], &footer[..6], b"YZ"].concat();
+    [&b"\xfd7zXZ\0"[..], &summed(&[0, 0]), &block, &index, &footer].concat()
+}
+
+/// A zstd frame of so many MiB of zeros, whose window is that of the byte (RFC 8878, 3.1.1.1.2).
+fn zstd_zeros(head: &[u8], window: u8, mib: usize) -> Vec<u8> {
+    const BLOCK: u32 = 128 << 10;
+    // The size of a block, its kind (0 stored, 1 a byte repeated), and whether it is the last.
+    let block = |size: u32, kind: u32, last: bool| {
+        let [a, b, c, _] = ((size << 3) | (kind << 1) | u32::from(last)).to_le_bytes();
+        [a, b, c]
+    };
+    let mut out = [&[0x28, 0xb5, 0x2f, 0xfd, 0, window][..]].concat();
+    out.extend(block(u32::try_from(head.len()).unwrap(), 0, false));
+    out.extend(head);
+    let count = mib << 3;
+    for place in 1..=count {
+        out.extend(block(BLOCK, 1, place == count));
+        out.push(0);
+    }
+    out
+}
+
+#[test]
+fn dictionaries_are_bounded() {
+    const TOO_LARGE: &str = "MiB of memory, more than the 32 MiB allowed";
+    const MIB: usize = 48;
+    let head = format!("STREAM {} - final\n", MIB << 20).into_bytes();
+    let head = head.as_slice();
+    let sim = Sim::new();
+    // What `xz -8`, `zstd -19` and `zstd --long=24` ask for; then `xz -9` and `zstd --ultra -20`.
+    for (compression, data, allowed) in [
+        ("xz", stored_xz(head, 26, MIB), true),
+        ("zstd", zstd_zeros(head, 13 << 3, MIB), true),
+        ("zstd", zstd_zeros(head, 14 << 3, MIB), true),
+        ("xz", stored_xz(head, 28, MIB), false),
+        ("zstd", zstd_zeros(head, 15 << 3, MIB), false),
+    ] {
+        let mut image = manifest(&data, json!({}));
+        image["files"] =
+            json!([{"sha1": sha1(&data), "size": data.len(), "compression": compression}]);
+        let server = server_of(&image, move |_| Reply::bytes(&data));
+        sim.sources(&[&server.url()]);
+        if !allowed {
+            stopped(&sim, &["import", UUID], TOO_LARGE);
+        }
+        let mut command = sim.command(&["import", UUID]);
+        if !allowed {
+            // An operator who knows the image may want it all the same.
+            command.env("IMGADM_DICTIONARY_LIMIT", "64");
+        }
+        let (output, peak) = measured(&mut command);
+        assert!(output.status.success(), "{:?}", said(&output));
+        assert!(peak < if allowed { 64 } else { 96 } * 1024, "{compression}: {peak} KiB");
+        println!("{compression}: {peak} KiB");
+        assert!(sim.imgadm(&["delete", UUID]).status.success());
+    }
+}
+
 #[test]
 fn answers_without_end_take_no_memory() {
     let sim = Sim::new();

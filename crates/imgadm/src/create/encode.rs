@@ -74,7 +74,7 @@ mod tests {
         for compression in Compression::ALL {
             let packed = encode(compression, data.as_slice(), Vec::new()).unwrap();
             let mut unpacked = Vec::new();
-            decoder(compression, packed.as_slice()).unwrap().read_to_end(&mut unpacked).unwrap();
+            decoder(compression, packed.as_slice()).read_to_end(&mut unpacked).unwrap();
             assert!(unpacked == data, "{compression:?}");
         }
     }

@@ -137,7 +137,7 @@ fn manifest(uuid: &str, about: &About<'_>, kind: &str, more: Value) -> Result<Va
 
 fn unpacked_head(file: &Path, compression: Compression) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    decoder(compression, BufReader::new(File::open(file)?))?
+    decoder(compression, BufReader::new(File::open(file)?))
         .take(HEAD as u64)
         .read_to_end(&mut head)?;
     Ok(head)
@@ -157,7 +157,7 @@ fn unpacked(
         |e: std::io::Error| Error::uncompression(format!("cannot unpack {}: {e}", file.display()));
     let path = scratch.join("unpacked");
     let input = BufReader::with_capacity(fetch::CHUNK, File::open(file).map_err(failed)?);
-    let mut reader = decoder(compression, input).map_err(failed)?;
+    let mut reader = decoder(compression, input);
     let mut out = File::create(&path).map_err(failed)?;
     let mut buffer = vec![0; MIB as usize];
     let mut length = 0;

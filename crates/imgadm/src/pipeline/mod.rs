@@ -3,8 +3,11 @@
 
 pub mod checksum;
 pub mod decode;
+mod dictionary;
 pub mod fetch;
 pub mod file;
+mod xz;
+mod zstd;
 
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
@@ -227,7 +230,7 @@ fn decode(
     unpacked: &SyncSender<Vec<u8>>,
 ) -> io::Result<()> {
     let input = ChunkReader { chunks, current: Vec::new(), at: 0 };
-    let mut decoder = decode::decoder(compression, input)?;
+    let mut decoder = decode::decoder(compression, input);
     while let Ok(mut buffer) = free.recv() {
         buffer.resize(CHUNK, 0);
         let count = loop {
