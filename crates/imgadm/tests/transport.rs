@@ -136,7 +136,8 @@ fn a_plain_server_is_reached_through_a_proxy_that_forwards() {
     }
     // The proxy of the other scheme is none of ours; hosts may be excepted; a scheme may be missing.
     imported(&sim, &url, &[("https_proxy", &through)]);
-    for list in ["127.0.0.1", "example.com, 127.0.0.1", "*"] {
+    let of_port = format!("127.0.0.1:{}", server.port);
+    for list in ["127.0.0.1", "example.com, 127.0.0.1", "*", "127.0.0.0/8", &of_port] {
         imported(&sim, &url, &[("http_proxy", &through), ("no_proxy", list)]);
         imported(&sim, &url, &[("HTTP_PROXY", &through), ("NO_PROXY", list)]);
     }

@@ -309,6 +309,13 @@ pub fn host_of(url: &str) -> String {
     }
 }
 
+/// The port of a URL, or the usual one of its scheme.
+pub fn port_of(url: &str) -> u16 {
+    let uri: Option<Uri> = url.parse().ok();
+    let usual = if url.starts_with("https") { 443 } else { 80 };
+    uri.as_ref().and_then(Uri::port_u16).unwrap_or(usual)
+}
+
 /// A failed connection by the name that scripts know: `ECONNREFUSED`, `ENOTFOUND`, `ETIMEDOUT`, …
 fn connection_error(error: &ureq::Error, url: &str) -> Error {
     let at = address(url);
@@ -357,13 +364,7 @@ pub fn io_error(error: &io::Error, at: &str) -> Error {
 
 /// `ADDRESS:PORT` of a URL; the name stays where it has no address.
 pub fn address(url: &str) -> String {
-    let uri: Option<Uri> = url.parse().ok();
-    let host = host_of(url);
-    let port = uri.as_ref().and_then(Uri::port_u16).unwrap_or(if url.starts_with("https") {
-        443
-    } else {
-        80
-    });
+    let (host, port) = (host_of(url), port_of(url));
     // A literal needs no resolver; a name that was refused has just been resolved, so this is quick.
     match (host.as_str(), port).to_socket_addrs().ok().and_then(|mut all| all.next()) {
         Some(address) => address.to_string(),

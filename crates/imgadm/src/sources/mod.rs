@@ -3,6 +3,7 @@
 pub mod docker;
 pub mod http;
 pub mod imgapi;
+mod no_proxy;
 pub mod proxy;
 pub mod registry;
 

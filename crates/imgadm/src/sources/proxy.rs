@@ -12,7 +12,8 @@ use ureq::http::Uri;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 use ureq::{Proxy, ProxyProtocol};
 
-use super::http::{authority, host_of};
+use super::http::authority;
+use super::no_proxy;
 use crate::errors::{Error, Result};
 
 /// How a URL is reached.
@@ -37,7 +38,7 @@ pub struct Forward {
 }
 
 /// The way to a URL: through what `http_proxy`, `https_proxy` or `all_proxy` names, in lower or upper case, unless
-/// `no_proxy` names the host. Fails where that is no proxy that is spoken to.
+/// `no_proxy` names the server. Fails where that is no proxy that is spoken to.
 pub fn route(url: &str) -> Result<Route> {
     let either = |name: &str| {
         env::var(name).or_else(|_| env::var(name.to_uppercase())).ok().filter(|v| !v.is_empty())
@@ -45,7 +46,7 @@ pub fn route(url: &str) -> Result<Route> {
     let secure = url.starts_with("https://");
     let own = if secure { "https_proxy" } else { "http_proxy" };
     let Some(named) = either(own).or_else(|| either("all_proxy")) else { return Ok(Route::Direct) };
-    if either("no_proxy").is_some_and(|list| excepted(&list, &host_of(url))) {
+    if either("no_proxy").is_some_and(|list| no_proxy::excepts(&list, url)) {
         return Ok(Route::Direct);
     }
     // Without the URL itself: it may hold a password.
@@ -74,19 +75,6 @@ pub fn route(url: &str) -> Result<Route> {
         format!("Basic {}", STANDARD.encode(secret))
     });
     Ok(Route::Forward(Forward { uri, host, authorization }))
-}
-
-/// Whether a `no_proxy` list names a host, itself or by a domain it is in.
-fn excepted(list: &str, host: &str) -> bool {
-    list.split(',').map(|entry| entry.trim().trim_start_matches("*.").trim_start_matches('.')).any(
-        |entry| {
-            let entry = entry.to_lowercase();
-            entry == "*"
-                || (!entry.is_empty()
-                    && (host == entry
-                        || host.strip_suffix(&entry).is_some_and(|rest| rest.ends_with('.'))))
-        },
-    )
 }
 
 /// Makes connections whose requests name the server in their first line. For connections of one request each.
@@ -163,20 +151,6 @@ fn with_server(request: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_proxy_names_hosts_and_domains() {
-        for (list, host, expected) in [
-            ("localhost,127.0.0.1", "127.0.0.1", true),
-            (".example.com", "a.example.com", true),
-            ("example.com", "example.com", true),
-            ("example.com", "notexample.com", false),
-            ("*", "x", true),
-            ("", "x", false),
-        ] {
-            assert_eq!(excepted(list, host), expected, "{list} {host}");
-        }
-    }
 
     #[test]
     fn the_server_goes_into_the_first_line() {
