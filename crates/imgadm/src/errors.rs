@@ -17,6 +17,9 @@ pub struct Error {
     status_code: Option<u16>,
 }
 
+/// How the failure of a sort field without a name begins.
+const NAMELESS_SORT_FIELD: &str = "zero-length sort field: ";
+
 impl Error {
     /// A failure with this code and message and exit status 1.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
@@ -39,7 +42,11 @@ impl Error {
         match self.code() {
             "Option" => "OptionError",
             "UnknownCommand" => "UnknownCommandError",
-            "" if self.message.ends_with("is required") => "AssertionError",
+            "" if self.message.ends_with("is required")
+                || self.message.starts_with(NAMELESS_SORT_FIELD) =>
+            {
+                "AssertionError"
+            }
             "" => "Error",
             _ => "WError",
         }
@@ -107,6 +114,11 @@ impl Error {
 
     pub fn config(message: impl Into<String>) -> Self {
         Self::new("ConfigError", message)
+    }
+
+    /// A field without a name among those to sort by. No code: this is how the message is known.
+    pub fn nameless_sort_field(fields: &[String]) -> Self {
+        Self::new("", format!("{NAMELESS_SORT_FIELD}{}", fields.join(",")))
     }
 
     pub fn no_sources() -> Self {

@@ -205,27 +205,27 @@ pub struct Listing {
     pub skip_header: bool,
     pub docker: bool,
     pub columns: String,
-    pub sort: String,
+    /// The fields to sort by; as the images come where there is none.
+    pub sort: Option<String>,
 }
 
 impl Listing {
     /// The listing as text, ready for standard output.
-    pub fn render(&self, images: &[ImageInfo]) -> String {
+    pub fn render(&self, images: &[ImageInfo]) -> Result<String> {
         if self.json {
             let records: Vec<Value> =
                 images.iter().map(|image| image.record.clone().into()).collect();
-            return format!("{}\n", pretty(&records.into()));
+            return Ok(format!("{}\n", pretty(&records.into())));
         }
         let mut rows: Vec<Row> = images.iter().map(row).collect();
         if self.docker {
-            rows = docker_rows(&rows);
-            table::sort(&mut rows, &["published_at".to_owned()]);
-            return table::render(&rows, &docker_columns(), self.skip_header);
+            rows = table::sort(docker_rows(&rows), &["published_at".to_owned()])?;
+            return Ok(table::render(&rows, &docker_columns(), self.skip_header));
         }
-        if !self.sort.is_empty() {
-            table::sort(&mut rows, &table::split_fields(&self.sort));
+        if let Some(fields) = &self.sort {
+            rows = table::sort(rows, &table::split_fields(fields))?;
         }
-        table::render(&rows, &Column::list(&self.columns), self.skip_header)
+        Ok(table::render(&rows, &Column::list(&self.columns), self.skip_header))
     }
 }
 
@@ -326,7 +326,7 @@ mod tests {
             "uuid": "x", "published_at": 12, "files": "no", "type": "docker", "tags": []
         }));
         let listing = Listing { columns: "uuid,size,pub".into(), ..Listing::default() };
-        assert_eq!(listing.render(&[broken]), "UUID  SIZE  PUB\nx     -     -\n");
+        assert_eq!(listing.render(&[broken]).unwrap(), "UUID  SIZE  PUB\nx     -     -\n");
     }
 
     #[test]
@@ -340,7 +340,7 @@ mod tests {
         ];
         let listing = Listing { docker: true, ..Listing::default() };
         assert_eq!(
-            listing.render(&images),
+            listing.render(&images).unwrap(),
             "UUID  REPOSITORY  TAG  IMAGE_ID      CREATED\n\
              b     r           1    0123456789ab  -\n\
              b     r           2    0123456789ab  -\n"

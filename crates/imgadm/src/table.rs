@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 
 use serde_json::{Map, Value};
 
+use crate::errors::{Error, Result};
+
 /// One row: its fields by name.
 pub type Row = Map<String, Value>;
 
@@ -91,21 +93,36 @@ fn cell(value: Option<&Value>) -> String {
 }
 
 /// Sorts by the named fields in turn; a name with `-` before it sorts backwards. Rows without a field come before
-/// those with one, and rows that compare equal keep their order.
-pub fn sort(rows: &mut [Row], fields: &[String]) {
-    rows.sort_by(|a, b| {
+/// those with one, and rows that compare equal keep their order. Fails where it comes to a field without a name
+/// (observed: only where rows are equal in those before it).
+pub fn sort(mut rows: Vec<Row>, fields: &[String]) -> Result<Vec<Row>> {
+    let mut nameless = false;
+    let mut order = |a: &Row, b: &Row| {
         for field in fields {
             let (name, backwards) = match field.strip_prefix('-') {
                 Some(rest) => (rest, true),
                 None => (field.as_str(), false),
             };
+            nameless |= name.is_empty();
             let order = compare(a.get(name), b.get(name));
             if order != Ordering::Equal {
                 return if backwards { order.reverse() } else { order };
             }
         }
         Ordering::Equal
-    });
+    };
+    // Texts of digits among other texts have no order that holds throughout (`10.0` before `9`, `9` before `10`, `10`
+    // before `10.0`), which the library's sort may panic at.
+    let mut places: Vec<usize> = Vec::with_capacity(rows.len());
+    for place in 0..rows.len() {
+        let at = places
+            .partition_point(|before| order(&rows[*before], &rows[place]) != Ordering::Greater);
+        places.insert(at, place);
+    }
+    if nameless {
+        return Err(Error::nameless_sort_field(fields));
+    }
+    Ok(places.into_iter().map(|place| std::mem::take(&mut rows[place])).collect())
 }
 
 fn compare(a: Option<&Value>, b: Option<&Value>) -> Ordering {
@@ -158,19 +175,42 @@ mod tests {
         assert_eq!(render(&rows, &Column::list("n,b"), true), "😀  1\nü   2\n");
     }
 
+    fn sorted(values: &[Value], fields: &str) -> Result<Vec<Row>> {
+        let rows = values.iter().cloned().map(row).collect();
+        sort(rows, &split_fields(fields))
+    }
+
     #[test]
     fn sorts_numbers_by_value_and_missing_fields_first() {
-        let mut rows = [
-            row(json!({"v": "10"})),
-            row(json!({"v": "9"})),
-            row(json!({})),
-            row(json!({"v": 100})),
-        ];
-        sort(&mut rows, &["v".to_owned()]);
-        assert_eq!(rows[0], row(json!({})));
-        assert_eq!(rows[1]["v"], "9");
-        sort(&mut rows, &["-v".to_owned()]);
-        assert_eq!(rows[0]["v"], 100);
+        let rows = [json!({"v": "10"}), json!({"v": "9"}), json!({}), json!({"v": 100})];
+        assert_eq!(sorted(&rows, "v").unwrap()[..2], [row(json!({})), row(json!({"v": "9"}))]);
+        assert_eq!(sorted(&rows, "-v").unwrap()[0]["v"], 100);
+        // Those that compare equal keep their order.
+        let rows = [json!({"v": 1, "n": 2}), json!({"v": 1, "n": 1})];
+        assert_eq!(sorted(&rows, "v").unwrap()[0]["n"], 2);
+    }
+
+    #[test]
+    fn what_has_no_order_that_holds_throughout_is_sorted_all_the_same() {
+        let versions = ["10", "9", "10.0.0", "1e3", "1f", "2", "x", ""];
+        let rows: Vec<Value> =
+            (0..400).map(|n| json!({"v": versions[n * n % 8], "n": n})).collect();
+        let mut numbers: Vec<u64> =
+            sorted(&rows, "v").unwrap().iter().filter_map(|row| row["n"].as_u64()).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..400).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_sort_field_without_a_name_fails_once_it_counts() {
+        let rows = [json!({"a": 1, "b": 1}), json!({"a": 1, "b": 2})];
+        for fields in ["", "-", "a,", "a,-,b"] {
+            let error = sorted(&rows, fields).unwrap_err();
+            assert_eq!(error.message(), format!("zero-length sort field: {fields}"));
+            assert_eq!((error.code(), error.name()), ("", "AssertionError"));
+            assert!(sorted(&rows[..1], fields).is_ok() && sorted(&[], fields).is_ok());
+        }
+        assert!(sorted(&rows, "b,").is_ok());
     }
 
     #[test]

@@ -46,7 +46,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
         columns: given.get("o").unwrap_or(DEFAULT_COLUMNS).into(),
         ..Listing::default()
     };
-    print(&listing.render(&images))
+    print(&listing.render(&images)?)
 }
 
 /// An installed image and its origins, topmost first.

@@ -63,14 +63,14 @@ fn run(app: &App, given: &Given) -> Result<()> {
     if json {
         print_json(&kept)?;
     } else {
-        let mut rows: Vec<Row> = kept
+        let rows = kept
             .into_iter()
             .filter_map(|kept| match kept.shown {
                 Shown::Row(row) => Some(row),
                 Shown::Json(_) => None,
             })
             .collect();
-        table::sort(&mut rows, &sort);
+        let rows = table::sort(rows, &sort)?;
         print(&table::render(&rows, &Column::list(columns), given.has("H")))?;
     }
     if errors.is_empty() { Ok(()) } else { Err(Error::multiple(errors)) }

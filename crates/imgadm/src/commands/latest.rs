@@ -70,5 +70,5 @@ fn run(app: &App, given: &Given) -> Result<()> {
         columns: given.get("o").unwrap_or(DEFAULT_COLUMNS).into(),
         ..Listing::default()
     };
-    print(&listing.render(&[newest]))
+    print(&listing.render(&[newest])?)
 }

@@ -55,8 +55,8 @@ fn run(app: &App, given: &Given) -> Result<()> {
         skip_header: given.has("H"),
         docker: given.has("docker"),
         columns: given.get("o").unwrap_or(DEFAULT_COLUMNS).into(),
-        sort: given.get("s").unwrap_or(DEFAULT_SORT).into(),
+        sort: Some(given.get("s").unwrap_or(DEFAULT_SORT).into()),
     };
     let images = filter(store::load(&app.root)?.images, &filters);
-    print(&listing.render(&images))
+    print(&listing.render(&images)?)
 }
