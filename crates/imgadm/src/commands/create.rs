@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::{Command, HELP, Run, handle_interrupts, publish};
 use crate::app::App;
 use crate::cli::options::{Given, Row, flag, value};
-use crate::create::{Created, Request, create};
+use crate::create::output::{Created, file_name};
+use crate::create::{Request, create};
 use crate::errors::{Error, Result};
 use crate::pipeline::decode::Compression;
 use crate::store;
@@ -167,12 +168,7 @@ fn manifest_fields(given: &Given, arguments: &[String]) -> Result<Map<String, Va
 }
 
 fn save_prefix(app: &App, given: &Given, manifest: &Map<String, Value>) -> String {
-    let text = |field: &str| match manifest.get(field) {
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-        None => "undefined".into(),
-    };
-    let name = format!("{}-{}", slug(&text("name")), slug(&text("version")));
+    let name = file_name(manifest);
     if given.has("publish") {
         let name = format!("/var/tmp/.imgadm-create-{}", uuid::Uuid::new_v4());
         return app.root.path(name).to_string_lossy().into_owned();
@@ -184,22 +180,6 @@ fn save_prefix(app: &App, given: &Given, manifest: &Map<String, Value>) -> Strin
         }
         Some(path) => path.to_owned(),
     }
-}
-
-/// A text as part of a file's name: lower case, hyphens for blanks, nothing that means anything to a shell.
-fn slug(text: &str) -> String {
-    let kept: String = text
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || c.is_whitespace() || "_.-".contains(*c))
-        .collect();
-    let mut out = String::new();
-    for c in kept.trim().to_lowercase().chars() {
-        let c = if c.is_whitespace() { '-' } else { c };
-        if c != '-' || !out.ends_with('-') {
-            out.push(c);
-        }
-    }
-    out
 }
 
 fn publish_and_remove(app: &App, created: &Created, url: &str, quiet: bool) -> Result<()> {
@@ -215,12 +195,6 @@ fn publish_and_remove(app: &App, created: &Created, url: &str, quiet: bool) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_become_parts_of_file_names() {
-        assert_eq!(slug("My  Image/2 (x)"), "my-image2-x");
-        assert_eq!(slug("1.0.0"), "1.0.0");
-    }
 
     #[test]
     fn fields_are_json_where_they_can_be() {

@@ -15,6 +15,9 @@ use crate::sources::docker::Name;
 use crate::sources::{Source, label};
 use crate::store;
 
+/// The options that are for disk images and archives alone.
+const OF_FOREIGN: [&str; 4] = ["name", "version", "os", "save"];
+
 pub const COMMAND: Command = Command {
     name: "import",
     aliases: &[],
@@ -41,10 +44,10 @@ pub const COMMAND: Command = Command {
              source that stores images in ZFS (e.g. a SmartOS peer node).",
         ),
         // For disk images and archives; in the manual page, as the help is kept as it is known.
-        hidden(&["name"]),
-        hidden(&["version"]),
-        hidden(&["os"]),
-        hidden(&["save"]),
+        hidden(&[OF_FOREIGN[0]]),
+        hidden(&[OF_FOREIGN[1]]),
+        hidden(&[OF_FOREIGN[2]]),
+        hidden(&[OF_FOREIGN[3]]),
     ],
     help: "\
 Import an image from a source IMGAPI.
@@ -77,6 +80,12 @@ fn run(app: &App, given: &Given) -> Result<()> {
         && foreign::is_file_or_url(argument)
     {
         return import_foreign(app, &options, given, argument);
+    }
+    if let Some(option) = OF_FOREIGN.iter().find(|option| given.has(option)) {
+        return Err(Error::usage(format!(
+            "--{option} is for one disk image or archive, a file or a URL: \"{}\" is none",
+            given.arguments.join("\", \"")
+        )));
     }
     let mut missing = Vec::new();
     for argument in &given.arguments {

@@ -1,21 +1,18 @@
 //! Making an image of a VM.
 
 pub mod encode;
+pub mod output;
 pub mod prepare;
 pub mod vm;
-
-use std::fs::File;
-use std::io::{BufReader, Read, Write};
-use std::path::PathBuf;
 
 use gz::{Root, zfs};
 use serde_json::{Map, Value, json};
 
+use self::output::{Created, Output};
 use self::prepare::Prepared;
 use self::vm::Vm;
 use crate::errors::{Error, Result};
 use crate::image_manifest;
-use crate::pipeline::checksum::{Algorithm, Hasher};
 use crate::pipeline::decode::Compression;
 use crate::rows::{ImageInfo, pretty};
 use crate::{import, store};
@@ -32,13 +29,6 @@ pub struct Request<'a> {
     pub prepare_script: Option<String>,
     /// The path of the files without their endings.
     pub save_prefix: String,
-}
-
-/// What was made.
-pub struct Created {
-    pub manifest: Value,
-    pub manifest_path: PathBuf,
-    pub file_path: PathBuf,
 }
 
 /// The fields that an image takes over from the one it is made from.
@@ -90,7 +80,14 @@ pub fn create(root: &Root, request: &Request<'_>) -> Result<Created> {
         None => None,
     };
     let snapshot = Snapshot::take(root, &dataset, had_final)?;
-    save(root, request, manifest, &snapshot.name, base.as_deref())
+    Output {
+        root,
+        prefix: &request.save_prefix,
+        compression: request.compression,
+        snapshot: &snapshot.name,
+        base: base.as_deref(),
+    }
+    .write(manifest)
 }
 
 /// Refuses an image whose chain of origins is as long as allowed.
@@ -238,134 +235,6 @@ impl Drop for Snapshot<'_> {
         if let Err(error) = zfs::destroy(self.root, &["-r"], &self.name) {
             eprintln!("imgadm: warning: {error}");
         }
-    }
-}
-
-/// A file that is removed with the value unless it is kept.
-struct Unfinished {
-    path: PathBuf,
-    kept: bool,
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if !self.kept {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn save(
-    root: &Root,
-    request: &Request<'_>,
-    mut manifest: Value,
-    snapshot: &str,
-    base: Option<&str>,
-) -> Result<Created> {
-    let is_volume = manifest.get("type").and_then(Value::as_str) == Some("zvol");
-    let bare = format!("{}.{}", request.save_prefix, if is_volume { "zvol" } else { "zfs" });
-    println!("Sending image file to \"{bare}\"");
-    let mut file = Unfinished {
-        path: PathBuf::from(format!("{bare}{}", request.compression.suffix())),
-        kept: false,
-    };
-    let (size, sha1) = send(root, request.compression, snapshot, base, &file.path)?;
-    manifest["files"] =
-        json!([{"size": size, "compression": request.compression.as_str(), "sha1": sha1}]);
-    let manifest_path = PathBuf::from(format!("{}.imgmanifest", request.save_prefix));
-    println!("Saving manifest to \"{}\"", manifest_path.display());
-    gz::files::replace(&manifest_path, pretty(&manifest).as_bytes(), 0o644).map_err(|error| {
-        Error::file_system(format!(
-            "error saving manifest to \"{}\": {error}",
-            manifest_path.display()
-        ))
-    })?;
-    file.kept = true;
-    Ok(Created { manifest, manifest_path, file_path: file.path.clone() })
-}
-
-/// Writes a snapshot's stream to a file; its size in bytes and its SHA-1.
-pub fn send(
-    root: &Root,
-    compression: Compression,
-    snapshot: &str,
-    base: Option<&str>,
-    path: &std::path::Path,
-) -> Result<(u64, String)> {
-    let failed =
-        |e: std::io::Error| Error::file_system(format!("cannot write {}: {e}", path.display()));
-    let mut arguments: Vec<&str> = Vec::new();
-    if let Some(base) = base {
-        arguments.extend(["-i", base]);
-    }
-    arguments.push(snapshot);
-    let file = File::create(path).map_err(failed)?;
-    let mut sending = zfs::send(root, &arguments)?;
-    let Some(stream) = sending.take_stdout() else {
-        return Err(Error::internal("zfs send has no standard output"));
-    };
-    let input = BufReader::with_capacity(128 << 10, Interruptible(stream));
-    let out = Hashed { file, hasher: Hasher::new(Some(Algorithm::Sha1)), size: 0 };
-    match encode::encode(compression, input, out) {
-        Ok(out) => {
-            sending.finish().map_err(|error| send_error(&arguments, error))?;
-            out.file.sync_all().map_err(failed)?;
-            Ok((out.size, out.hasher.hex()))
-        }
-        Err(_) if gz::interrupt::requested() => {
-            sending.abort();
-            Err(gz::Error::Interrupted.into())
-        }
-        Err(error) => {
-            sending.abort();
-            Err(failed(error))
-        }
-    }
-}
-
-fn send_error(arguments: &[&str], error: gz::Error) -> Error {
-    match error {
-        gz::Error::Failed { status, stderr, .. } => {
-            let code = status.code().map_or_else(|| "null".to_owned(), |code| code.to_string());
-            Error::internal(format!(
-                "zfs send error: exit code {code}\n    cmd: /usr/sbin/zfs send {}\n    stderr:\n{}",
-                arguments.join(" "),
-                indent(&indent(&stderr))
-            ))
-        }
-        other => other.into(),
-    }
-}
-
-/// A stream that ends with an error once the operator asks to stop.
-struct Interruptible<R>(R);
-
-impl<R: Read> Read for Interruptible<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if gz::interrupt::requested() {
-            return Err(std::io::Error::other("interrupted"));
-        }
-        self.0.read(buffer)
-    }
-}
-
-/// A file whose size and checksum are known once it is written.
-struct Hashed {
-    file: File,
-    hasher: Hasher,
-    size: u64,
-}
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file.write_all(bytes)?;
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
     }
 }
 

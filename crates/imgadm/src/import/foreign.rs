@@ -14,7 +14,7 @@ use super::bound::Bound;
 use super::install::{Target, check_interrupt};
 use super::{Options, size, spool};
 use crate::app::App;
-use crate::create;
+use crate::create::output::{Output, file_name};
 use crate::disk::{Disk, Format, HEAD, head};
 use crate::errors::{Error, Result};
 use crate::pipeline::decode::{Compression, decoder};
@@ -46,6 +46,10 @@ fn is_url(argument: &str) -> bool {
 
 /// Makes an image of a file or of what is at a URL. On failure nothing is left.
 pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_>) -> Result<()> {
+    // Not only after all the work.
+    if let Some(directory) = about.save.filter(|directory| !directory.is_dir()) {
+        return Err(Error::usage(format!("--save: {} is no directory", directory.display())));
+    }
     let uuid = uuid::Uuid::new_v4().to_string();
     let directory = options.root.path(spool::DIRECTORY);
     gz::files::make_directory(&directory)?;
@@ -224,18 +228,16 @@ fn copy_disk(options: &Options<'_>, path: &Path, format: Format, dataset: &str) 
 
 /// Writes an installed image and its manifest out, as `imgadm create` does.
 fn save(target: &Target<'_>, image: &Image, directory: &Path) -> Result<()> {
-    let is_volume = image.manifest.get("type").and_then(Value::as_str) == Some("zvol");
-    let label = image.label().replace('@', "-").replace(['/', ' '], "-");
-    let kind = if is_volume { "zvol" } else { "zfs" };
-    let path = directory.join(format!("{label}.{kind}{}", Compression::Gzip.suffix()));
-    println!("Sending image file to \"{}\"", path.display());
-    let snapshot = format!("{}@final", target.dataset(&image.uuid));
-    let (size, sha1) = create::send(target.root, Compression::Gzip, &snapshot, None, &path)?;
-    let mut manifest = image.manifest.clone();
-    manifest["files"] = json!([{"size": size, "compression": "gzip", "sha1": sha1}]);
-    let manifest_path = directory.join(format!("{label}.imgmanifest"));
-    println!("Saving manifest to \"{}\"", manifest_path.display());
-    Ok(gz::files::replace(&manifest_path, format!("{manifest:#}").as_bytes(), 0o644)?)
+    let name = image.manifest.as_object().map(file_name).unwrap_or_default();
+    let prefix = directory.join(name);
+    let output = Output {
+        root: target.root,
+        prefix: &prefix.to_string_lossy(),
+        compression: Compression::Gzip,
+        snapshot: &format!("{}@final", target.dataset(&image.uuid)),
+        base: None,
+    };
+    output.write(image.manifest.clone()).map(drop)
 }
 
 /// What is at a URL.
