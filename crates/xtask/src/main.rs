@@ -15,7 +15,7 @@ const USAGE: &str = "usage: cargo xtask TASK
 tasks:
   demo        build the programs and show the main job in a simulated global zone
   schemas     write schemas/*.json from the property table
-  completions write man/completions/*.bash from the programs' tables of commands
+  completions write man/completions/ from the programs' tables of commands
   man-tables  write the property lists of the manual pages from the property table
 ";
 

@@ -55,9 +55,12 @@ fn item(property: &Property) -> String {
     if let Some(kind) = property.kind {
         let _ = write!(mdoc, " Pq {kind}");
     }
-    let _ = writeln!(mdoc, "\n{}", escaped(property.doc));
-    for sentence in facts(property) {
-        let _ = writeln!(mdoc, "{}", escaped(&sentence));
+    mdoc.push('\n');
+    let doc = property.doc.replace(". ", ".\n");
+    let facts = facts(property);
+    // A sentence a line, as mdoc spaces them.
+    for sentence in doc.lines().chain(facts.iter().map(String::as_str)) {
+        let _ = writeln!(mdoc, "{}", escaped(sentence));
     }
     mdoc
 }
