@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# test-package.sh PROGRAMS: the package holds what it lists in each of its lists, its service manifests are valid, it
-# installs below a root, runs from there, and goes away whole.
+# test-package.sh PROGRAMS: the package holds what it lists in each of its lists; its service manifests, manual pages,
+# completions and schemas are valid; it installs below a root, runs from there, and goes away whole.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
-if ! command -v xmllint >/dev/null || [[ ! -x /usr/bin/python3 ]]; then
+if ! /usr/bin/python3 -c 'import jsonschema' 2>/dev/null || ! type xmllint mandoc zsh fish >/dev/null 2>&1; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libxml2-utils python3 >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    libxml2-utils mandoc zsh fish python3 python3-jsonschema >/dev/null
 fi
 
 # lists DIR PREFIX: makes the package, and checks its lists against its files.
@@ -51,9 +52,12 @@ for name in vmadm imgadm zonecfg bhyve-ctl; do
   code=0
   "$PREFIX/bin/$name" help >/dev/null 2>&1 || code=$?
   [[ $code -le 2 ]] || { echo "$name does not run: exit $code"; exit 1; }
-  [[ -s $PREFIX/share/man/man8/$name.8 && -s $PREFIX/share/bash-completion/completions/$name ]]
+  [[ -s $PREFIX/share/man/man8/$name.8 ]]
   bash -n "$PREFIX/share/bash-completion/completions/$name"
+  zsh -n "$PREFIX/share/zsh/site-functions/_$name"
+  fish -n "$PREFIX/share/fish/vendor_completions.d/$name.fish"
 done
+mandoc -T lint -W warning "$PREFIX"/share/man/man*/*
 for manifest in "$PREFIX/share/smf/"*.xml; do
   # Valid by our own copy of the rules: the document's are on illumos alone.
   sed '/^<!DOCTYPE/d' "$manifest" | xmllint --noout --nonet --dtdvalid ci/package/manifest.dtd -
@@ -61,7 +65,7 @@ for manifest in "$PREFIX/share/smf/"*.xml; do
   while read -r program; do [[ -x $ROOT$program ]]; done \
     < <(xmllint --xpath '//exec_method/@exec' "$manifest" | grep -o '/opt/zonekit/[^ "]*')
 done
-for schema in "$PREFIX/share/zonekit/schemas/"*.json; do /usr/bin/python3 -m json.tool "$schema" >/dev/null; done
+/usr/bin/python3 ci/package/schemas.py "$PREFIX/share/zonekit" crates/manifest/tests/data crates/vmadm/tests/data/load
 
 ROOT=$ROOT "$PREFIX/lib/uninstall"
 [[ $(cd "$ROOT" && find . -type f | LC_ALL=C sort | paste -sd' ') == './kept ./opt/other/kept' ]]
@@ -74,4 +78,23 @@ if ROOT=$ROOT "$PREFIX/lib/uninstall" 2>/dev/null; then
   exit 1
 fi
 [[ -x $PREFIX/bin/vmadm ]]
+
+# On the system itself the services that were imported go, too: here all but one.
+LIVE=$WORK/live/zonekit
+ci/package.sh --out "$WORK/on-system" --programs "$PROGRAMS" --prefix "$LIVE" >/dev/null
+tar -xzf "$WORK/on-system/zonekit.tar.gz" -C /
+mkdir "$WORK/tools"
+printf '#!/bin/sh\n[ "$2" != svc:/zonekit/links ]\n' >"$WORK/tools/svcs"
+for tool in svcadm svccfg; do printf '#!/bin/sh\necho %s "$@" >>%s\n' "$tool" "$WORK/asked" >"$WORK/tools/$tool"; done
+chmod +x "$WORK/tools/"*
+PATH=$WORK/tools:$PATH "$LIVE/lib/uninstall"
+[[ ! -e $LIVE ]]
+diff - "$WORK/asked" <<'END'
+svcadm disable -s svc:/zonekit/events
+svccfg delete -f svc:/zonekit/events
+svcadm disable -s svc:/zonekit/imgadm-serve
+svccfg delete -f svc:/zonekit/imgadm-serve
+svcadm disable -s svc:/zonekit/metadata
+svccfg delete -f svc:/zonekit/metadata
+END
 echo "package: 1 passed, 0 failed"
