@@ -5,8 +5,11 @@ set -u
 export ZONEKIT_REAL_ZFS=/usr/sbin/zfs ZONEKIT_BIN_DIR=/tmp/programs TMPDIR=/tmp
 # This machine is thrown away: its pools are the tests' to destroy.
 export ZONEKIT_WIPE_POOLS="zones rpool" ZONEKIT_E2E_SKIPPED=/tmp/skipped
+# Seconds that one program may take.
+limit=600
 if [[ ${1-} == --all ]]; then
   export ZONEKIT_E2E_ALL=1
+  limit=3600
   shift
 fi
 cp -r target/real-zfs/programs /tmp/programs
@@ -24,7 +27,16 @@ for program in target/real-zfs/tests/*; do
   fi
   echo "--- $name"
   begun=$SECONDS
-  "$program" --test-threads=1 || failed+=" $name"
+  timeout --kill-after=10 $limit "$program" --test-threads=1
+  case $? in
+    0) ;;
+    124 | 137)
+      failed+=" $name (no end after $limit s)"
+      # Where it was is the last line above; what it left is not the next program's fault.
+      rm -f /tmp/zonekit-pools.lock
+      ;;
+    *) failed+=" $name" ;;
+  esac
   echo "--- $name: $((SECONDS - begun)) s"
 done
 if [[ -s $ZONEKIT_E2E_SKIPPED ]]; then

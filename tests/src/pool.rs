@@ -87,7 +87,11 @@ impl Pool {
         if pool.kept().first().is_some_and(|first| first != setup) {
             pool.forget();
         }
-        assert!(left.is_empty(), "the pool {name} was not clean after {last}: {left:?}");
+        // Where nobody is known to have had the pools, what is there is no test's fault.
+        assert!(
+            left.is_empty() || last.is_empty(),
+            "the pool {name} was not clean after {last}: {left:?}"
+        );
         pool
     }
 

@@ -55,6 +55,7 @@ fn take_snapshots(gz: &Gz) {
 
 #[test]
 fn snapshots_of_others_are_never_listed() {
+    needs!(Need::Simulation, Need::SimulatedZfs);
     let gz = Gz::with_vms(4);
     let uuid = "b0000001-0000-4000-8000-000000000001";
     let by_uuid = format!("uuid={uuid}");

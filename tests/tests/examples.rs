@@ -117,7 +117,7 @@ fn life(gz: &Gz, name: &str, manifest: &Value) -> Value {
 
 #[test]
 fn every_example_lives_on_every_system_that_has_its_brand() {
-    needs!(Need::Simulation);
+    needs!(Need::Simulation, Need::TwoRoots);
     let (smartos, omnios) = (Gz::init(&[]), omnios());
     for gz in [&smartos, &omnios] {
         install_images(gz);

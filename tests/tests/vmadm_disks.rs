@@ -1,6 +1,6 @@
 //! Disks that come, go and are exchanged, snapshots of all that a VM has, and what none of that touches.
 
-use e2e::{Gz, Run};
+use e2e::{Gz, Need, Run, needs};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -69,6 +69,7 @@ fn at_every_call(create: &Value, change: &Value, after: impl Fn(&mut Gz, &str, u
 
 #[test]
 fn disks_are_exchanged_without_a_moment_without_both() {
+    needs!(Need::Simulation);
     let (old, new) = (format!("zones/{UUID}/disk1"), format!("zones/{UUID}/disk2"));
     for create in [bhyve(json!({})), bhyve(json!({"flexible_disk_size": 5184}))] {
         let change = json!({"remove_disks": [path(&format!("{UUID}/disk1"))],
@@ -118,6 +119,7 @@ fn disks_without_uuids(disks: &Value, gz: &Gz) -> Value {
 
 #[test]
 fn disks_that_cannot_be_added_touch_no_other() {
+    needs!(Need::Simulation);
     let change = json!({"add_disks": [
         {"model": "virtio", "image_uuid": UEFI_IMAGE}, {"model": "virtio", "size": 64}]});
     for create in [bhyve(json!({})), kvm()] {
@@ -139,6 +141,7 @@ fn in_a_counted_pool() -> Gz {
 
 #[test]
 fn a_larger_flexible_size_is_there_before_the_disk_that_needs_it() {
+    needs!(Need::Simulation);
     let gz = in_a_counted_pool();
     let before = gz.snapshot();
     let disk = json!([{"model": "virtio", "size": 2048}]);
@@ -158,6 +161,7 @@ fn a_larger_flexible_size_is_there_before_the_disk_that_needs_it() {
 
 #[test]
 fn disks_that_fill_the_flexible_size_are_exchanged() {
+    needs!(Need::Simulation);
     let gz = in_a_counted_pool();
     let change = json!({"remove_disks": [path(&format!("{UUID}/disk1"))],
         "add_disks": [{"model": "virtio", "size": 256}]});
@@ -174,6 +178,7 @@ fn disks_that_fill_the_flexible_size_are_exchanged() {
 
 #[test]
 fn nothing_from_elsewhere_goes_with_a_vm() {
+    needs!(Need::Simulation);
     let others = ["zones/shared", "zones/shared/below", "zones/other"];
     for create in [
         json!({"uuid": UUID, "brand": "joyent", "image_uuid": IMAGE, "quota": 5, "autoboot": false,
@@ -202,6 +207,7 @@ fn nothing_from_elsewhere_goes_with_a_vm() {
 
 #[test]
 fn all_that_a_vm_has_is_taken_at_once_rolled_back_and_let_go() {
+    needs!(Need::Simulation);
     let zone = json!({"uuid": UUID, "brand": "joyent", "image_uuid": IMAGE, "quota": 5,
         "max_physical_memory": 256, "delegate_dataset": true, "autoboot": false, "nics": []});
     let data = [format!("zones/{UUID}"), format!("zones/{UUID}/data")];
@@ -248,6 +254,7 @@ fn reprovision(gz: &Gz) -> Run {
 
 #[test]
 fn a_bhyve_vm_gets_a_new_system_on_its_first_disk() {
+    needs!(Need::Simulation);
     let gz = Gz::new();
     let mut create = bhyve(json!({}));
     create["disks"][0]["image_uuid"] = KVM_IMAGE.into();
@@ -272,6 +279,7 @@ fn a_bhyve_vm_gets_a_new_system_on_its_first_disk() {
 
 #[test]
 fn a_reprovision_that_is_cut_off_is_undone_or_finished() {
+    needs!(Need::Simulation);
     let disk0 = format!("zones/{UUID}/disk0");
     let mut create = bhyve(json!({}));
     create["disks"][0]["image_uuid"] = KVM_IMAGE.into();

@@ -1,6 +1,6 @@
 //! VMs that move between two systems: whole, in parts, cut off and resumed, and rebuilt after their host was lost.
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -89,6 +89,7 @@ fn have(here: &Gz, there: &Gz, options: &[&str]) -> String {
 
 #[test]
 fn a_received_vm_is_described_until_it_is_deleted() {
+    needs!(Need::Simulation, Need::TwoRoots);
     let (here, there) = Gz::twins();
     let _ = here.create(&zone()).ok();
     let before = there.snapshot();
@@ -102,6 +103,7 @@ fn a_received_vm_is_described_until_it_is_deleted() {
 
 #[test]
 fn a_cut_stream_leaves_nothing_of_any_vm() {
+    needs!(Need::Simulation, Need::TwoRoots);
     for (payload, snapshots) in [(zone(), &["a", "b"][..]), (kvm(), &["a"]), (bhyve(), &["a"])] {
         let (here, there) = Gz::twins();
         let _ = here.create(&payload).ok();
@@ -152,6 +154,7 @@ fn a_cut_stream_leaves_nothing_of_any_vm() {
 
 #[test]
 fn what_came_after_a_snapshot_follows() {
+    needs!(Need::Simulation, Need::TwoRoots);
     for payload in [zone(), bhyve()] {
         let (here, there) = Gz::twins();
         let _ = here.create(&payload).ok();
@@ -183,6 +186,7 @@ fn what_came_after_a_snapshot_follows() {
 
 #[test]
 fn an_increment_that_is_cut_off_leaves_the_vm_at_the_snapshot() {
+    needs!(Need::Simulation, Need::TwoRoots);
     let (here, there) = Gz::twins();
     let _ = here.create(&zone()).ok();
     let _ = here.vmadm(&["create-snapshot", "--all-datasets", UUID, "monday"]).ok();
@@ -212,6 +216,7 @@ fn an_increment_that_is_cut_off_leaves_the_vm_at_the_snapshot() {
 
 #[test]
 fn the_other_side_says_what_it_has() {
+    needs!(Need::Simulation, Need::TwoRoots);
     let (here, there) = Gz::twins();
     let _ = here.create(&bhyve()).ok();
     // With the image there the disk comes as its clone.
@@ -233,6 +238,7 @@ fn the_other_side_says_what_it_has() {
 
 #[test]
 fn a_vm_goes_to_another_pool() {
+    needs!(Need::Simulation, Need::TwoRoots);
     for payload in [zone(), kvm()] {
         let (here, there) = Gz::twins();
         let _ = here.create(&payload).ok();
@@ -263,6 +269,7 @@ fn a_vm_goes_to_another_pool() {
 
 #[test]
 fn what_has_arrived_of_a_cut_stream_can_be_kept_and_the_rest_sent() {
+    needs!(Need::Simulation, Need::TwoRoots);
     for payload in [zone(), bhyve()] {
         let (mut here, there) = Gz::twins();
         let clean = there.snapshot();
@@ -300,6 +307,7 @@ fn what_has_arrived_of_a_cut_stream_can_be_kept_and_the_rest_sent() {
 
 #[test]
 fn a_vm_is_rebuilt_of_its_datasets_and_its_saved_json() {
+    needs!(Need::Simulation);
     for payload in [zone(), kvm(), bhyve()] {
         let gz = Gz::new();
         let _ = gz.create(&payload).ok();
