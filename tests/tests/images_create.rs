@@ -278,3 +278,51 @@ fn what_cannot_be_made_an_image_of_is_refused_before_anything_is_done() {
     assert!(lab.files().is_empty());
     assert!(!Path::new(out).exists());
 }
+
+#[test]
+fn an_archive_is_imported_and_written_out_for_a_server() {
+    needs!(Need::SimulatedZfs);
+    let gz = Gz::new();
+    let work = tempfile::tempdir().unwrap();
+    let path = |name: &str| work.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir_all(work.path().join("root/etc")).unwrap();
+    std::fs::write(work.path().join("root/etc/motd"), "of the archive\n").unwrap();
+    let packed = std::process::Command::new("tar")
+        .args(["-C", &path("root"), "--owner=0", "--group=0", "-czf", &path("root.tar.gz"), "."])
+        .status();
+    assert!(packed.unwrap().success());
+    let (before, images) = (gz.datasets(), gz.run("imgadm", &["list", "-j"]).ok().text());
+    let import = |file: &str, more: &[&str]| {
+        let about = ["import", "--name", "My Root/x", "--version", "1.0.0", "--os", "linux"];
+        gz.run("imgadm", &[&about[..], more, &[file]].concat())
+    };
+    // What cannot be written out, or is none of the kind, is refused before anything is done.
+    let refused = import(&path("root.tar.gz"), &["--save", &path("nowhere")]).failed();
+    assert!(refused.stderr.contains("nowhere is no directory"), "{}", refused.stderr);
+    for (file, option) in [(IMAGE, "--save"), (&*path("missing.tar"), "--save")] {
+        let refused = gz.run("imgadm", &["import", option, &path(""), file]).failed();
+        let message = "--save is for one disk image or archive, a file or a URL: ";
+        assert!(refused.stderr.contains(message), "{}", refused.stderr);
+    }
+    assert_eq!(gz.datasets(), before);
+    let stdout = import(&path("root.tar.gz"), &["--save", &path("")]).ok().text();
+    let uuid = stdout.split("Imported image ").nth(1).and_then(|rest| rest.split(' ').next());
+    let uuid = uuid.unwrap();
+    let (manifest, file) = (path("my-rootx-1.0.0.imgmanifest"), path("my-rootx-1.0.0.zfs.gz"));
+    let written: Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    let installed = gz.run("imgadm", &["get", uuid]).ok().json();
+    let mut without_files = written.clone();
+    without_files.as_object_mut().unwrap().shift_remove("files");
+    assert_eq!(without_files, installed["manifest"]);
+    let of_file = &written["files"][0];
+    assert_eq!(of_file["compression"], "gzip");
+    assert_eq!(of_file["size"], std::fs::metadata(&file).unwrap().len());
+    // It is an image like any other: it installs, and holds the same.
+    let _ = gz.run("imgadm", &["delete", uuid]).ok();
+    assert_eq!(gz.datasets(), before);
+    let _ = gz.run("imgadm", &["install", "-m", &manifest, "-f", &file]).ok();
+    let motd = gz.path(&format!("/zones/{uuid}/root/etc/motd"));
+    assert_eq!(std::fs::read_to_string(motd).unwrap(), "of the archive\n");
+    let _ = gz.run("imgadm", &["delete", uuid]).ok();
+    assert_eq!((gz.datasets(), gz.run("imgadm", &["list", "-j"]).ok().text()), (before, images));
+}
