@@ -26,6 +26,7 @@ VERSION=$(sed -n '/^\[workspace.package\]/,/^$/s/^version = "\(.*\)"/\1/p' Cargo
 if [[ -z $PROGRAMS ]]; then
   ci/check-illumos.sh build --release -p vmadm -p imgadm -p zonecfg -p bhyve-ctl
   PROGRAMS=target/illumos/x86_64-unknown-illumos/release
+  ci/check-illumos.sh report "$PROGRAMS"/{vmadm,imgadm,zonecfg,bhyve-ctl}
 fi
 
 ROOT=$OUT/root

@@ -5,26 +5,22 @@ imports_of() { # FILE: "BINDING NAME" for each undefined dynamic symbol
   readelf --dyn-syms -W "$1" | awk '$7 == "UND" && $8 != "" { sub(/@.*/, "", $8); print $5, $8 }' | sort -u
 }
 
-# The probe sites in a file. The macros of the usdt crate are compiled for the machine that they run on: built here, a
-# program has its sites where Linux looks for them, in notes; built on illumos, where DTrace does. A site that the
-# linker left out keeps its note, with an address below the program's.
-probes_of() { # FILE: their names
-  readelf -nW "$1" 2>/dev/null |
-    awk '/^ *Name: / { name = $2 } /^ *Location: / { sub(/^0x0*/, "", $2); if (length($2) > 6) print name }' | sort -u
-}
+TOOL_PROBES=('tool-start(char*)' 'tool-done(char*, int32_t, uint64_t)')
 
 # The programs that run tools have probes around that; what else they have around what they do depends on it.
 check_probes() { # FILE
-  local wanted='' name
+  local wanted=("${TOOL_PROBES[@]}") found probe
   case ${1##*/} in
-    vmadm) wanted="tool-start tool-done step-start step-done" ;;
-    imgadm) wanted="tool-start tool-done stage-start stage-done" ;;
-    bhyve-ctl) wanted="tool-start tool-done" ;;
+    vmadm) wanted+=('step-start(char*)' 'step-done(char*, uint8_t)') ;;
+    imgadm) wanted+=('stage-start(char*, char*)' 'stage-done(char*, char*, uint8_t)') ;;
+    bhyve-ctl) ;;
+    *) return 0 ;;
   esac
-  for name in $wanted; do
-    probes_of "$1" | grep -q -x "$name" || { echo "  no probe site $name"; return 1; }
+  found=$("$CARGO" run -q -p probes --example records -- "$1") || return 1
+  for probe in "${wanted[@]}"; do
+    grep -q -x -F "zonekit:::$probe" <<<"$found" || { echo "  no probe $probe"; return 1; }
   done
-  [[ -z $wanted ]] || echo "  probe sites: $(probes_of "$1" | paste -sd' ')"
+  sed 's/^/  probe /' <<<"$found"
 }
 
 report() {

@@ -16,7 +16,6 @@ pub mod nictagadm;
 pub mod plan;
 pub mod platform;
 mod power;
-pub mod probes;
 pub mod process;
 pub mod root;
 mod seed;
@@ -30,5 +29,6 @@ pub mod zone_files;
 pub mod zoneadm;
 pub mod zonecfg;
 
+pub use ::probes;
 pub use root::Root;
 pub use tool::{Error, Output, Result, Tool};
