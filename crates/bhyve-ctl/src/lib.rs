@@ -11,6 +11,7 @@ pub mod monitor;
 pub mod omnios;
 pub mod qmp;
 pub mod refusal;
+pub mod screen;
 pub mod screenshot;
 pub mod smartos;
 pub mod uefi_variables;

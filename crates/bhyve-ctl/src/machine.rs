@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::monitor::{self, Monitor};
 use crate::qmp::Client;
+use crate::screen::{self, Screen};
 use crate::screenshot::Picture;
 use crate::smartos::arguments_file;
 use crate::uefi_variables::{BootOptions, Variables};
@@ -65,6 +66,11 @@ impl<'a> Machine<'a> {
             (Flavour::SmartOs, Some(debugid)) => format!("SYSbhyve-{debugid}"),
             (Flavour::SmartOs, None) => "SYSbhyve-unknown".to_owned(),
         }
+    }
+
+    /// Where its screen is offered; `None` where it is not.
+    pub fn screen(&self) -> Option<Screen> {
+        screen::of_zone(&self.zone, self.flavour)
     }
 
     fn is_kvm(&self) -> bool {

@@ -1,6 +1,7 @@
 //! `vmadm info`: what the hypervisor says of a running VM.
 
 use bhyve_ctl::qmp::{self, Client};
+use bhyve_ctl::screen::Screen;
 use gz::inventory::{self, Fields};
 use manifest::{Brand, Fields as _, VmObject};
 use serde_json::{Map, Value, json};
@@ -132,9 +133,11 @@ fn vnc(call: &Call, vm: &VmObject) -> Result<Value, Failure> {
     if let Some(vnc) = gz::vmadmd::screen(&call.root, vm.text("uuid").unwrap_or_default(), "vnc") {
         return Ok(vnc);
     }
+    if change::is_omnios(&call.root) {
+        return screen(call, vm);
+    }
     let mut vnc = Map::new();
-    // On OmniOS nobody has screens on TCP unless bhyve-ctl does.
-    let port = vm.integer("vnc_port").filter(|port| *port > 0 && !change::is_omnios(&call.root));
+    let port = vm.integer("vnc_port").filter(|port| *port > 0);
     // One of the two is offered.
     if let Some(port) = port.filter(|_| vm.integer("spice_port").is_none_or(|port| port <= 0)) {
         let facts = gz::sysinfo::read(&call.root)?;
@@ -146,6 +149,32 @@ fn vnc(call: &Call, vm: &VmObject) -> Result<Value, Failure> {
         if let Some(password) = vm.text("vnc_password").filter(|password| !password.is_empty()) {
             vnc.insert("password".into(), json!(password));
         }
+    }
+    Ok(Value::Object(vnc))
+}
+
+/// Where bhyve offers the screen on OmniOS: nobody has it on TCP, unless bhyve-ctl does, or the attribute says so.
+fn screen(call: &Call, vm: &VmObject) -> Result<Value, Failure> {
+    let mut vnc = Map::new();
+    match qemu::machine(&call.root, vm.text("uuid").unwrap_or_default())?.screen() {
+        Some(Screen::Socket(path)) => {
+            let root = format!("{}/root", vm.text("zonepath").unwrap_or_default());
+            vnc.insert("socket".into(), json!(format!("{root}/{}", path.trim_start_matches('/'))));
+        }
+        Some(Screen::Tcp { address }) => {
+            let (host, port) = address.rsplit_once(':').unwrap_or(("", &address));
+            if !host.is_empty() {
+                vnc.insert("host".into(), json!(host));
+            }
+            vnc.insert(
+                "port".into(),
+                port.parse::<u16>().map_or_else(|_| json!(port), |p| json!(p)),
+            );
+        }
+        None => return Ok(Value::Object(vnc)),
+    }
+    if let Some(password) = vm.text("vnc_password").filter(|password| !password.is_empty()) {
+        vnc.insert("password".into(), json!(password));
     }
     Ok(Value::Object(vnc))
 }

@@ -10,8 +10,8 @@ use manifest::Flavour;
 
 use super::host::Host;
 use crate::console::{self, End, RawMode};
+use crate::screen::Screen;
 use crate::vnc_proxy;
-use crate::zone::HvmZone;
 
 pub(super) fn commands() -> [Command; 2] {
     [
@@ -65,8 +65,15 @@ pub(super) fn console(matches: &ArgMatches) -> anyhow::Result<()> {
 pub(super) fn vnc(matches: &ArgMatches) -> anyhow::Result<()> {
     gz::interrupt::handle().context("cannot take signals")?;
     let host = Host::from_env();
-    let zone = host.machine(super::vm_of(matches)?)?.zone().clone();
-    let path = vnc_socket(&zone, host.flavour_of(&zone))?;
+    let machine = host.machine(super::vm_of(matches)?)?;
+    let zone = machine.zone().clone();
+    let path = match machine.screen() {
+        Some(Screen::Socket(path)) => path,
+        Some(Screen::Tcp { address }) => {
+            bail!("VNC of {} is on TCP in the zone: {address}", zone.name)
+        }
+        None => bail!("VNC of {} is switched off", zone.name),
+    };
     let address: &SocketAddr = matches.get_one("listen").context("no address is given")?;
     let listener =
         TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
@@ -74,21 +81,4 @@ pub(super) fn vnc(matches: &ArgMatches) -> anyhow::Result<()> {
     let root = host.root().clone();
     let connect = move || gz::hvm::connect(&root, &zone.zonepath, &path).map_err(io::Error::other);
     vnc_proxy::run(&listener, connect, &gz::interrupt::requested).context("cannot take clients")
-}
-
-/// The socket on which a machine's VNC server listens, by its path in the zone.
-fn vnc_socket(zone: &HvmZone, flavour: Flavour) -> anyhow::Result<String> {
-    const SOCKET: &str = "/tmp/vm.vnc";
-    if flavour == Flavour::SmartOs {
-        if zone.value("vnc-port") == Some("-1") {
-            bail!("VNC of {} is switched off", zone.name);
-        }
-        return Ok(SOCKET.to_owned());
-    }
-    let vnc = zone.value("vnc").unwrap_or("off").trim();
-    if matches!(vnc, "off" | "false" | "no" | "0" | "none") {
-        bail!("VNC of {} is switched off", zone.name);
-    }
-    let explicit = vnc.split(',').find_map(|option| option.strip_prefix("unix="));
-    Ok(explicit.unwrap_or(SOCKET).to_owned())
 }

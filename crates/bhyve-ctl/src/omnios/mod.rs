@@ -6,7 +6,7 @@ pub mod cloud_init;
 mod device_list;
 pub mod kvm;
 mod options;
-mod vnc;
+pub(crate) mod vnc;
 
 pub use options::boolean;
 

@@ -5,11 +5,11 @@ use super::options::plain_alias;
 
 /// What a frame buffer is started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Vnc {
+pub(crate) struct Vnc {
     /// Options for the command line.
-    pub(super) options: String,
+    pub(crate) options: String,
     /// The password, which stays off the command line. It may name a file of the global zone.
-    pub(super) password: Option<String>,
+    pub(crate) password: Option<String>,
 }
 
 /// Options by name, in order. Setting one again keeps its place.
@@ -47,7 +47,7 @@ impl OptionList {
 }
 
 /// Takes a `vnc` attribute apart. What an alias stands for goes before everything else; explicit options win.
-pub(super) fn parse(text: &str) -> Vnc {
+pub(crate) fn parse(text: &str) -> Vnc {
     let given = OptionList::parse(text);
     let mut options = given.clone();
     let mut password = None;
