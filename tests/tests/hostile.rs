@@ -8,7 +8,7 @@ use std::env;
 
 use e2e::{Gz, Need, Run, needs};
 use manifest::properties::{Kind, PROPERTIES};
-use manifest::{Action, Brand, Property};
+use manifest::{Action, Brand, Flavour, Property};
 use serde_json::{Map, Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -137,7 +137,7 @@ impl Numbers {
 fn texts(brand: Brand, action: Action) -> impl Iterator<Item = &'static Property> {
     PROPERTIES.iter().filter(move |property| {
         property.nested().is_none()
-            && property.allows(action, brand)
+            && property.allows(action, brand, Flavour::SmartOs)
             && matches!(property.kind, Some(Kind::Text | Kind::List | Kind::FlatObject))
             && !matches!(property.name, "brand" | "internal_metadata_namespaces")
             && !property.name.starts_with("remove_")
@@ -167,7 +167,7 @@ fn hostile_element(
 ) -> Option<(&'static str, &'static str, Value)> {
     let members: Vec<(&str, &Property)> = PROPERTIES
         .iter()
-        .filter(|property| property.allows(Action::Create, brand))
+        .filter(|property| property.allows(Action::Create, brand, Flavour::SmartOs))
         .filter(|property| matches!(property.kind, Some(Kind::Text | Kind::List | Kind::Uuid)))
         .filter_map(|property| Some((property.nested()?.0, property)))
         // Passed through to the guest from devices of this machine; a name that create takes and does not use.

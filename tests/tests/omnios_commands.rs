@@ -79,7 +79,63 @@ fn bhyve_is_controlled_by_the_name_of_its_zone() {
     assert!(gz.calls().contains(&format!("bhyvectl --vm={VM} --inject-nmi")), "{:?}", gz.calls());
     let run = gz.vmadm(&["sysrq", VM, "screenshot"]).failed();
     assert!(run.stderr.contains("Invalid sysrq \"screenshot\""), "{}", run.stderr);
-    assert!(gz.vmadm(&["info", VM, "vnc"]).ok().json().get("vnc").is_some());
+    let socket = |path: &str| json!({"vnc": {"socket": format!("/zones/{VM}/root{path}")}});
+    let _ = gz.vmadm(&["update", VM, "vnc_port=0"]).ok();
+    assert_eq!(gz.vmadm(&["info", VM, "vnc"]).ok().json(), socket("/tmp/vm.vnc"));
+    let other = "select attr name=vnc; set value=\"on,unix=/tmp/other.vnc,w=1200\"; end\n";
+    let _ = gz.run_with("zonecfg", &["-z", VM], other.as_bytes()).ok();
+    assert_eq!(gz.vmadm(&["info", VM, "vnc"]).ok().json(), socket("/tmp/other.vnc"));
+    let _ = gz.vmadm(&["update", VM, "vnc_port=-1"]).ok();
+    assert_eq!(gz.vmadm(&["info", VM, "vnc"]).ok().json(), json!({"vnc": {}}));
+}
+
+#[test]
+fn media_and_boot_order_are_for_one_start() {
+    needs!(Need::Simulation);
+    let gz = omnios();
+    let _ = gz.create(&bhyve()).ok();
+    let _ = gz.vmadm(&["stop", VM, "-F"]).ok();
+    let image = gz.path("/images/install.iso");
+    std::fs::create_dir_all(image.parent().expect("a directory")).expect("a writable root");
+    std::fs::write(&image, "an image").expect("a writable directory");
+    let configuration = || gz.run("zonecfg", &["-z", VM, "export"]).ok().text();
+    let before = configuration();
+    let start = ["start", VM, "order=dc", "cdrom=/images/install.iso,ahci"];
+    for (bad, why) in [
+        ("cdrom=/images/none.iso,ahci", "Cannot find disk: /images/none.iso"),
+        ("order=x", "Invalid boot order \"order=x\""),
+    ] {
+        let run = gz.vmadm(&["start", VM, bad]).failed();
+        assert!(run.stderr.contains(why), "{}", run.stderr);
+        assert_eq!(configuration(), before, "{bad}");
+    }
+    gz.clear_calls();
+    let _ = gz.vmadm(&start).ok();
+    assert_eq!(get(&gz)["state"], "running");
+    // One script for this boot before it, and that the zone boots with the system after it.
+    let calls = gz.calls();
+    let boot = calls.iter().position(|call| *call == format!("zoneadm -z {VM} boot"));
+    let scripts = |calls: &[String]| calls.iter().filter(|c| c.starts_with("zonecfg ")).count();
+    let (before_boot, after) = calls.split_at(boot.expect("it boots"));
+    assert_eq!((scripts(before_boot), scripts(after)), (1, 1), "{calls:?}");
+    let started = configuration();
+    assert!(!started.contains("install.iso") && !started.contains("bootorder"), "{started}");
+    assert_eq!(started, before.replace("set autoboot=false", "set autoboot=true"));
+}
+
+#[test]
+fn a_start_that_fails_leaves_no_medium() {
+    needs!(Need::Simulation);
+    let mut gz = omnios();
+    let _ = gz.create(&bhyve()).ok();
+    let _ = gz.vmadm(&["stop", VM, "-F"]).ok();
+    let document = gz.path(&format!("/etc/zones/{VM}.xml"));
+    let read = || std::fs::read_to_string(&document).expect("the zone's document");
+    let before = read();
+    gz.set("GZSIM_FAULT", "zoneadm boot:1=exit 1 out of luck");
+    let _ = gz.vmadm(&["start", VM, "order=dc"]).failed();
+    gz.unset("GZSIM_FAULT");
+    assert_eq!(read(), before);
 }
 
 #[test]

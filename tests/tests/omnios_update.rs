@@ -161,6 +161,53 @@ fn filesystems_come_change_and_go() {
     assert_eq!(vm["limit_priv"], json!(["default"]));
 }
 
+#[test]
+fn attributes_and_shares_of_bhyve_come_change_and_go() {
+    needs!(Need::Simulation, Need::TwoRoots);
+    let gz = e2e::flavours::omnios();
+    for directory in ["/export/a", "/export/b"] {
+        std::fs::create_dir_all(gz.path(directory)).expect("a directory");
+    }
+    let share = |name: &str, directory: &str| json!({"source": directory, "target": name, "type": "virtfs"});
+    let payload = json!({
+        "uuid": VM, "brand": "bhyve", "ram": 256, "autoboot": false,
+        "disks": [{"boot": true, "model": "virtio", "size": 64}],
+        "zone_attributes": {"rng": true, "memreserve": "on"},
+        "filesystems": [share("a", "/export/a")],
+    });
+    for (attributes, why) in [
+        (json!({"rng": "maybe"}), "zone_attributes.rng: it is on or off"),
+        (json!({"ram": "1G"}), "zone_attributes.ram: another property stands"),
+    ] {
+        let mut bad = payload.clone();
+        bad["zone_attributes"] = attributes;
+        let run = gz.create(&bad).failed();
+        assert!(run.stderr.contains(why), "{}", run.stderr);
+    }
+    let _ = gz.create(&payload).ok();
+    let vm = get(&gz);
+    assert_eq!(vm["zone_attributes"], json!({"rng": "on", "memreserve": "on"}));
+    assert_eq!(vm["filesystems"], json!([share("a", "/export/a")]));
+    let line = gz.run("bhyve-ctl", &["cmdline", VM]).ok().text();
+    for argument in ["virtio-rnd", "virtio-9p,a=/export/a", "memory.use_reservoir=true"] {
+        assert!(line.contains(argument), "{argument} is not in\n{line}");
+    }
+    update(
+        &gz,
+        &json!({"set_zone_attributes": {"type": "windows"}, "remove_zone_attributes": ["rng"],
+            "add_filesystems": [share("b", "/export/b")]}),
+    );
+    update(&gz, &json!({"remove_filesystems": ["a"]}));
+    update(&gz, &json!({"update_filesystems": [{"target": "b", "options": ["ro"]}]}));
+    let vm = get(&gz);
+    assert_eq!(vm["zone_attributes"], json!({"memreserve": "on", "type": "windows"}));
+    let mut read_only = share("b", "/export/b");
+    read_only["options"] = json!(["ro"]);
+    assert_eq!(vm["filesystems"], json!([read_only]));
+    let mounts = gz.run("zonecfg", &["-z", VM, "info", "fs"]).ok().text();
+    assert!(mounts.contains("/export/b") && !mounts.contains("/export/a"), "{mounts}");
+}
+
 /// A zone that zadm made: an update changes what it says and nothing else.
 #[test]
 fn a_zone_of_zadm_keeps_what_vmadm_does_not_know() {

@@ -10,8 +10,14 @@ use manifest::properties::{self, Flatten, OnOmniOs, PROPERTIES, Property};
 use manifest::{BrandSet, Flavour};
 
 /// Properties that SmartOS's vmadm does not have: see docs/COMPATIBILITY.md.
-const ADDED: [&str; 4] =
-    ["nics.*.maxbw", "nics.*.priority", "nics.*.secondary_macs", "zone_attributes"];
+const ADDED: [&str; 6] = [
+    "nics.*.maxbw",
+    "nics.*.priority",
+    "nics.*.secondary_macs",
+    "remove_zone_attributes",
+    "set_zone_attributes",
+    "zone_attributes",
+];
 
 /// A set as the facts write it: groups of brands, or the names of SmartOS's brands in order.
 fn brands(set: BrandSet) -> String {

@@ -75,6 +75,7 @@ pub fn shown(root: &Root, plan: &Plan) -> Result<String, Failure> {
     Ok(["zonecfg", "zoneadm"].iter().fold(text, |text, tool| {
         text.replace(&format!("{tool} -u {uuid}"), &format!("{tool} -z {zone}"))
             .replace("halt -X\n", "halt\n")
+            .replace("boot -X, configured", "boot, configured")
     }))
 }
 

@@ -86,12 +86,10 @@ fn roots(root: &Root, vm: &Object, brand: Brand) -> Result<Vec<String>, Failure>
 }
 
 fn power(root: &Root, vm: &Object, brand: Brand) -> Result<Power, String> {
-    let extra = Extra::default();
     Ok(if change::is_omnios(root) {
-        let start = omnios::start(vm, brand, &extra)?.steps;
-        Power { halt: omnios::halt(vm).steps, start }
+        Power { halt: omnios::halt(vm).steps, start: omnios::start(vm, brand, "").steps }
     } else {
-        let start = start::plan(vm, brand, &extra)?.steps;
+        let start = start::plan(vm, brand, &Extra::default())?.steps;
         Power { halt: stop::halt(vm, brand, true).steps, start }
     })
 }

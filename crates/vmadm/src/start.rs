@@ -43,7 +43,9 @@ fn start(root: &Root, uuid: &str, mut extra: Extra) -> Outcome {
     check_disks(root, &vm, brand, &extra)?;
     vm.insert("state".into(), "stopped".into());
     let plan = if change::is_omnios(root) {
-        omnios::start(&vm, brand, &extra)
+        let (real, place) = (facts::zone(root, uuid)?, facts::names(root)?);
+        omnios::boot_once(&vm, brand, &extra, &real, &place)
+            .map(|once| omnios::start(&vm, brand, &once))
     } else {
         extra.disk_uuids = facts::disk_uuids(&vm);
         start::plan(&vm, brand, &extra)
@@ -86,15 +88,23 @@ fn parse_extra(operands: VecDeque<String>) -> Result<Extra, Failure> {
     Ok(extra)
 }
 
-/// Disks for this start are the VM's own or files in its zone, of a model that its brand has.
+/// Disks for this start are the VM's own or files in its zone, on OmniOS files of the global zone as its brands mount
+/// these; of a model that its brand has.
 fn check_disks(root: &Root, vm: &Object, brand: Brand, extra: &Extra) -> Result<(), Failure> {
     let zonepath = vm.get("zonepath").and_then(|path| path.as_str()).unwrap_or_default();
     let zone = ZoneRoot::new(root, &format!("{zonepath}/root"));
+    let on_omnios = change::is_omnios(root);
     for (path, model, _) in &extra.disks {
         let own = vm.get("disks").and_then(|disks| disks.as_array()).is_some_and(|disks| {
             disks.iter().any(|disk| disk.get("path").is_some_and(|own| own == path))
         });
-        if !own && !zone.exists(path)? {
+        let exists = || {
+            if on_omnios {
+                return Ok(path.starts_with('/') && root.path(path).exists());
+            }
+            zone.exists(path)
+        };
+        if !own && !exists()? {
             return Err(Failure::new(format!("Cannot find disk: {path}")));
         }
         let features = brand.features();

@@ -114,12 +114,20 @@ fn uses(property: &Property) -> Vec<String> {
             None => uses.push((set, vec![action])),
         }
     }
-    uses.into_iter()
-        .map(|(set, actions)| {
-            let what = if nested { " elements" } else { "" };
-            format!("{}{what} of {}", actions.join(", "), brand_names(set))
-        })
-        .collect()
+    let what = if nested { " elements" } else { "" };
+    let mut uses: Vec<String> = uses
+        .into_iter()
+        .map(|(set, actions)| format!("{}{what} of {}", actions.join(", "), brand_names(set)))
+        .collect();
+    for (set, action) in [
+        (property.create_on_omnios, if nested { "new" } else { "create" }),
+        (property.update_on_omnios, if nested { "changed" } else { "update" }),
+    ] {
+        if !set.is_empty() {
+            uses.push(format!("{action}{what} of {} on OmniOS", brand_names(set)));
+        }
+    }
+    uses
 }
 
 fn brand_names(set: BrandSet) -> String {

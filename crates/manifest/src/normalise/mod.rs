@@ -229,8 +229,10 @@ fn validate_and_drop(
         .into_iter()
         .map(|name| {
             drop_property(payload, &name);
-            let unknown = properties::find(&name).is_none();
-            let suggestion = unknown.then(|| properties::suggest(&name, action, brand)).flatten();
+            let flavour = facts.flavour;
+            let unknown = properties::find_on(&name, flavour).is_none();
+            let suggestion =
+                unknown.then(|| properties::suggest(&name, action, brand, flavour)).flatten();
             Dropped { name, unknown, suggestion }
         })
         .collect())

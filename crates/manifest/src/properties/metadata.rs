@@ -40,6 +40,9 @@ pub(super) const ROWS: &[Property] = &[
         .on_omnios()
         .update(ANY),
     Property::new("remove_tags", List, "Tags to remove.").on_omnios().update(ANY),
+    Property::new("remove_zone_attributes", List, "Names of zone_attributes to remove.")
+        .on_omnios()
+        .update_on_omnios(ANY),
     Property::new(
         "set_customer_metadata",
         FlatObject,
@@ -55,6 +58,9 @@ pub(super) const ROWS: &[Property] = &[
     .on_omnios()
     .update(ANY),
     Property::new("set_tags", FlatObject, "Tags to add or change.").on_omnios().update(ANY),
+    Property::new("set_zone_attributes", FlatObject, "Names of zone_attributes to add or change.")
+        .on_omnios()
+        .update_on_omnios(ANY),
     Property::new("tags", FlatObject, "Names and values that operators attach to the VM.")
         .on_omnios()
         .create_receive(ANY)

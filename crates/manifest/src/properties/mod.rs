@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::action::Action;
-use crate::brand::Brand;
+use crate::brand::{Brand, Flavour};
 use crate::suggest;
 
 mod computed;
@@ -108,6 +108,11 @@ pub fn find(name: &str) -> Option<&'static Property> {
     BY_NAME.get(name).copied()
 }
 
+/// The same on one system: properties that only OmniOS has are none elsewhere.
+pub fn find_on(name: &str, flavour: Flavour) -> Option<&'static Property> {
+    find(name).filter(|property| flavour == Flavour::OmniOs || !property.is_of_omnios())
+}
+
 /// The rows of the elements of `array`: those named `nics.*.…` for `nics`.
 pub fn nested(array: &str) -> impl Iterator<Item = &'static Property> {
     PROPERTIES
@@ -127,8 +132,8 @@ pub fn element_key(array: &str) -> Option<&'static str> {
 
 /// The known property whose name is nearest to `name`, of those that a payload for `action` and
 /// `brand` may have. For a nested name only the element's properties are candidates.
-pub fn suggest(name: &str, action: Action, brand: Brand) -> Option<&'static str> {
-    let allowed = PROPERTIES.iter().filter(|property| property.allows(action, brand));
+pub fn suggest(name: &str, action: Action, brand: Brand, flavour: Flavour) -> Option<&'static str> {
+    let allowed = PROPERTIES.iter().filter(|property| property.allows(action, brand, flavour));
     let Some((array, member)) = name.split_once(".*.") else {
         let top_level = allowed.filter(|property| property.nested().is_none());
         return suggest::nearest(name, top_level.map(|property| property.name));
@@ -162,10 +167,24 @@ mod tests {
 
     #[test]
     fn suggestions_fit_the_brand() {
-        assert_eq!(suggest("vcpu", Action::Create, Brand::Bhyve), Some("vcpus"));
-        assert_eq!(suggest("vcpu", Action::Create, Brand::Joyent), None);
-        assert_eq!(suggest("nics.*.nictag", Action::Create, Brand::Joyent), Some("nics.*.nic_tag"));
-        assert_eq!(suggest("qouta", Action::Create, Brand::Joyent), Some("quota"));
+        let suggest = |name: &str, brand: Brand| {
+            super::suggest(name, Action::Create, brand, Flavour::SmartOs)
+        };
+        assert_eq!(suggest("vcpu", Brand::Bhyve), Some("vcpus"));
+        assert_eq!(suggest("vcpu", Brand::Joyent), None);
+        assert_eq!(suggest("nics.*.nictag", Brand::Joyent), Some("nics.*.nic_tag"));
+        assert_eq!(suggest("qouta", Brand::Joyent), Some("quota"));
+    }
+
+    #[test]
+    fn what_only_omnios_has_is_unknown_elsewhere() {
+        let name = "set_zone_attributes";
+        assert!(find_on(name, Flavour::OmniOs).is_some());
+        assert!(find_on(name, Flavour::SmartOs).is_none());
+        let suggest =
+            |flavour| suggest("set_zone_atributes", Action::Update, Brand::Bhyve, flavour);
+        assert_eq!(suggest(Flavour::OmniOs), Some(name));
+        assert_eq!(suggest(Flavour::SmartOs), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{
     ZfsSource, ZoneXml,
 };
 use crate::action::Action;
-use crate::brand::{Brand, BrandSet};
+use crate::brand::{Brand, BrandSet, Flavour};
 
 /// One property. For nested properties `create` and `receive` say where it may be given in an
 /// element that is added, and `update` where in one that is changed.
@@ -17,6 +17,9 @@ pub struct Property {
     pub create: BrandSet,
     pub receive: BrandSet,
     pub update: BrandSet,
+    /// Brands whose payloads may have it on OmniOS alone, beside those above: when it is created or added, and in updates.
+    pub create_on_omnios: BrandSet,
+    pub update_on_omnios: BrandSet,
     /// Brands that create and receive require it for.
     pub required: BrandSet,
     pub min: Option<i64>,
@@ -60,6 +63,8 @@ impl Property {
             create: BrandSet::NONE,
             receive: BrandSet::NONE,
             update: BrandSet::NONE,
+            create_on_omnios: BrandSet::NONE,
+            update_on_omnios: BrandSet::NONE,
             required: BrandSet::NONE,
             min: None,
             max: None,
@@ -111,6 +116,16 @@ impl Property {
 
     pub(super) const fn add_update(self, brands: BrandSet) -> Property {
         self.create(brands).update(brands)
+    }
+
+    pub(super) const fn create_on_omnios(mut self, brands: BrandSet) -> Property {
+        self.create_on_omnios = brands;
+        self
+    }
+
+    pub(super) const fn update_on_omnios(mut self, brands: BrandSet) -> Property {
+        self.update_on_omnios = brands;
+        self
     }
 
     pub(super) const fn required(mut self, brands: BrandSet) -> Property {
@@ -268,14 +283,31 @@ impl Property {
         self
     }
 
-    /// Whether a payload for `action` on a VM of `brand` may have this property. For nested
-    /// properties, whether an element that is added (create, receive) or changed (update) may have
-    /// it.
-    pub const fn allows(&self, action: Action, brand: Brand) -> bool {
-        self.brands(action).contains(brand)
+    /// Whether a payload for `action` on a VM of `brand` may have this property on that system. For
+    /// nested properties, whether an element that is added (create, receive) or changed (update) may
+    /// have it.
+    pub const fn allows(&self, action: Action, brand: Brand, flavour: Flavour) -> bool {
+        let also =
+            matches!(flavour, Flavour::OmniOs) && self.also_on_omnios(action).contains(brand);
+        also || self.brands(action).contains(brand)
     }
 
-    /// The brands whose payloads for `action` may have this property.
+    /// The brands whose payloads for `action` may have this property on OmniOS alone.
+    pub const fn also_on_omnios(&self, action: Action) -> BrandSet {
+        match action {
+            Action::Create | Action::Receive => self.create_on_omnios,
+            Action::Update => self.update_on_omnios,
+        }
+    }
+
+    /// Whether no payload may have this property but on OmniOS.
+    pub const fn is_of_omnios(&self) -> bool {
+        let also = !self.create_on_omnios.is_empty() || !self.update_on_omnios.is_empty();
+        let both = [self.create, self.receive, self.update];
+        also && both[0].is_empty() && both[1].is_empty() && both[2].is_empty()
+    }
+
+    /// The brands whose payloads for `action` may have this property on every system that has them.
     pub const fn brands(&self, action: Action) -> BrandSet {
         match action {
             Action::Create => self.create,

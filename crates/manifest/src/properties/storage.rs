@@ -1,13 +1,14 @@
 //! Rows for datasets, quotas and file systems.
 
 use super::Kind::{Boolean, Integer, List, ObjectArray, Text, Zpool};
-use super::brands::{ANY, NOT_BHYVE, OS};
+use super::brands::{ANY, BHYVE, NOT_BHYVE, OS};
 use super::{DatasetType, Property};
 
 pub(super) const ROWS: &[Property] = &[
     Property::new("add_filesystems", ObjectArray, "File systems to add.")
         .on_omnios()
         .update(NOT_BHYVE)
+        .update_on_omnios(BHYVE)
         .checked_as("filesystems"),
     Property::new("datasets", List, "Datasets delegated to the zone.")
         .on_omnios()
@@ -25,29 +26,40 @@ pub(super) const ROWS: &[Property] = &[
     Property::new("filesystems", ObjectArray, "File systems from the host mounted in the zone.")
         .on_omnios()
         .create_receive(OS)
+        .create_on_omnios(BHYVE)
         .resources("fs"),
     Property::new("filesystems.*.options", List, "Mount options.")
         .on_omnios()
         .add_update(OS)
+        .create_on_omnios(BHYVE)
+        .update_on_omnios(BHYVE)
         .updatable(),
     Property::new("filesystems.*.raw", Text, "Raw device to check before mounting.")
         .on_omnios()
         .add_update(OS)
+        .create_on_omnios(BHYVE)
+        .update_on_omnios(BHYVE)
         .fs_field("raw")
         .updatable(),
     Property::new("filesystems.*.source", Text, "Directory or device of the host to mount.")
         .on_omnios()
         .add_update(OS)
+        .create_on_omnios(BHYVE)
+        .update_on_omnios(BHYVE)
         .fs_field("special")
         .updatable(),
     Property::new("filesystems.*.target", Text, "Where in the zone it is mounted.")
         .on_omnios()
         .add_update(OS)
+        .create_on_omnios(BHYVE)
+        .update_on_omnios(BHYVE)
         .fs_field("directory")
         .updatable(),
     Property::new("filesystems.*.type", Text, "File system type, such as lofs.")
         .on_omnios()
         .add_update(OS)
+        .create_on_omnios(BHYVE)
+        .update_on_omnios(BHYVE)
         .fs_field("type")
         .updatable(),
     Property::new(
@@ -97,6 +109,7 @@ pub(super) const ROWS: &[Property] = &[
     Property::new("update_filesystems", ObjectArray, "Changes to file systems, matched by target.")
         .on_omnios()
         .update(NOT_BHYVE)
+        .update_on_omnios(BHYVE)
         .checked_as("filesystems"),
     Property::new("zfs_data_compression", Text, "Compression of the delegated dataset.")
         .on_omnios()

@@ -268,11 +268,15 @@ pub(super) const ROWS: &[Property] = &[
     )
     .on_omnios()
     .create_receive(HVM),
-    Property::read_only(
+    Property::new(
         "zone_attributes",
-        "Attributes of an OmniOS zone that no other property shows.",
+        FlatObject,
+        "Attributes of an OmniOS zone that no other property shows, such as rng and memreserve.",
     )
-    .on_omnios(),
+    .on_omnios()
+    .create_on_omnios(ANY)
+    .resources("attr")
+    .flatten(Flatten::Object),
     Property::new("zonename", Text, "Name of the zone.")
         .on_omnios()
         .create_receive(ANY)

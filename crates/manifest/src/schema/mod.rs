@@ -70,7 +70,7 @@ fn brand_rules(brand: Brand) -> Value {
     if !required.is_empty() {
         rules.set("required", required);
     }
-    let allowed = names(&|property| property.allows(Action::Create, brand));
+    let allowed = names(&|property| property.allows(Action::Create, brand, Flavour::OmniOs));
     rules.set("propertyNames", json!({ "anyOf": [{ "enum": allowed }, { "pattern": "^__" }] }));
     rules.into()
 }
@@ -91,16 +91,21 @@ pub fn vm_update() -> Value {
 fn payload_properties(action: Action) -> Value {
     let mut members = Object::new();
     for property in PROPERTIES.iter().filter(|property| property.nested().is_none()) {
-        if !property.brands(action).is_empty() {
+        if !on_any(property, action).is_empty() {
             members.set(property.name, payload_property(property, action));
         }
     }
     members.into()
 }
 
+/// The brands whose payloads may have the property, on one system or the other.
+fn on_any(property: &Property, action: Action) -> BrandSet {
+    property.brands(action).union(property.also_on_omnios(action))
+}
+
 fn payload_property(property: &Property, action: Action) -> Value {
     let mut schema = described(property);
-    note_brands(&mut schema, property.brands(action));
+    note_brands(&mut schema, on_any(property, action));
     if property.kind == Some(Kind::ObjectArray) {
         let update = property.name.starts_with("update_");
         let element_action = if update { Action::Update } else { Action::Create };
@@ -117,7 +122,7 @@ fn element(array: &str, action: Action) -> Value {
     let mut members = Object::new();
     for property in properties::nested(array) {
         if let Some((_, name)) = property.nested()
-            && !property.brands(action).is_empty()
+            && !on_any(property, action).is_empty()
         {
             members.set(name, payload_property(property, action));
         }

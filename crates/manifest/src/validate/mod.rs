@@ -133,8 +133,8 @@ fn check_property(
     facts: &Facts,
     problems: &mut Problems,
 ) {
-    let property = properties::find(name);
-    if !property.is_some_and(|property| property.allows(action, brand)) {
+    let property = properties::find_on(name, facts.flavour);
+    if !property.is_some_and(|property| property.allows(action, brand, facts.flavour)) {
         problems.bad_property(name);
     }
     let Some(property) = property else { return };

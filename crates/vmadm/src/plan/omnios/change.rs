@@ -2,6 +2,7 @@
 
 use gz::plan::{Plan, Step};
 use manifest::Brand;
+use serde_json::Value;
 use zonecfg::mapping::omnios;
 use zonecfg::model::Zone;
 
@@ -31,7 +32,12 @@ pub fn update(
         let mut after = omnios::changed(&before, payload);
         place.resolve(&mut after);
         let zone = |vm: &Object| omnios::zone(vm, zonepath).map_err(|error| error.to_string());
-        Ok(omnios::update_script(real, &zone(&before)?, &zone(&after)?))
+        let after = zone(&after)?;
+        if let Some(given) = payload.get("set_zone_attributes").and_then(Value::as_object) {
+            omnios::check_attributes(&after, "set_zone_attributes", given)
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(omnios::update_script(real, &zone(&before)?, &after))
     };
     let mut plan = common::plan_with(vm, payload.clone(), brand, facts, &script)?;
     if text(vm, "state") == "running" {
@@ -55,7 +61,7 @@ pub fn delete(vm: &Object) -> Result<Plan, String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

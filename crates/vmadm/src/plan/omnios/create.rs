@@ -51,6 +51,9 @@ pub fn create(
     }
     let vm = vm_object(&payload, place);
     let zone = omnios::zone(&vm, &zonepath).map_err(|unmappable| unmappable.to_string())?;
+    if let Some(given) = payload.get("zone_attributes").and_then(Value::as_object) {
+        omnios::check_attributes(&zone, "zone_attributes", given).map_err(|e| e.to_string())?;
+    }
     let saved = Saved { brand: Some(brand.as_str()), uuid: None };
     let script = export::commands(&zone, &saved);
 

@@ -4,6 +4,7 @@
 mod change;
 mod check;
 mod create;
+mod once;
 mod power;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde_json::Value;
 pub use change::{delete, update};
 pub use check::check;
 pub use create::create;
+pub use once::script as boot_once;
 pub use power::{boot_steps, halt, reboot, start, stay_down, stop};
 
 use super::{Object, list, text};

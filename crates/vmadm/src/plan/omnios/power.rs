@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::zoneadm;
 use crate::plan::create::change;
-use crate::plan::start::Extra;
 use crate::plan::{Object, as_text, list, reboot as common, stop as down, text};
 
 /// Seconds that a KVM guest has to power down after its brand gave up waiting.
@@ -63,15 +62,21 @@ fn route(vm: &Object, brand: Brand, verb: &str, destination: &str, gateway: &str
     Some(Step::Login { zone: text(vm, "zonename").to_owned(), command, required: false })
 }
 
-/// Plans the start of a VM that is stopped.
-pub fn start(vm: &Object, brand: Brand, extra: &Extra) -> Result<Plan, String> {
-    if *extra != Extra::default() {
-        return Err("boot options of one start are not available on OmniOS".to_owned());
-    }
+/// Plans the start of a VM that is stopped. `once` is the script of [`once::script`] for this start.
+///
+/// [`once::script`]: super::once::script
+pub fn start(vm: &Object, brand: Brand, once: &str) -> Plan {
     let mut plan = Plan::new("start", text(vm, "uuid"), OnFailure::Keep);
-    plan.steps.extend(boot_steps(vm, brand));
+    if once.is_empty() {
+        plan.steps.extend(boot_steps(vm, brand));
+    } else {
+        let (uuid, script) = (text(vm, "uuid").to_owned(), once.to_owned());
+        plan.steps.push(Step::BootOnce { uuid, script });
+        // What is for this boot alone must not stay, also where the start is cut off.
+        plan.on_failure = OnFailure::Undo;
+    }
     plan.steps.push(set_autoboot(vm, true));
-    Ok(plan)
+    plan
 }
 
 /// Plans the stop of a running VM, `timeout` in seconds.

@@ -6,11 +6,11 @@ use manifest::Brand;
 use serde_json::Value;
 
 use super::write_nics::vnic_name;
-use super::{CONTROLS, Object};
+use super::{CONTROLS, Object, SHARED};
 use crate::model::Zone;
 
 /// Notes in a VM object what its zone calls the parts of it: the datalinks of NICs (`vnic`), which are not those that the
-/// guest sees, and the nodes of PCI devices (`device`).
+/// guest sees, the nodes of PCI devices (`device`), and the attributes of shared directories (`attribute`).
 pub fn name_parts(vm: &mut Object, zone: &Zone) {
     let mut names: Vec<&str> = Vec::new();
     for net in zone.nets() {
@@ -20,6 +20,17 @@ pub fn name_parts(vm: &mut Object, zone: &Zone) {
     }
     for (nic, name) in elements(vm, "nics").zip(names) {
         nic.insert("vnic".to_owned(), name.into());
+    }
+    for share in
+        elements(vm, "filesystems").filter(|fs| fs.get("type").is_some_and(|t| t == SHARED))
+    {
+        let name = share.get("target").and_then(Value::as_str).unwrap_or_default();
+        let attribute = zone.attrs().find(|attr| {
+            attr.name.starts_with(SHARED) && attr.value.trim().split(',').next() == Some(name)
+        });
+        if let Some(attribute) = attribute {
+            share.insert("attribute".to_owned(), attribute.name.clone().into());
+        }
     }
     for device in elements(vm, "pci_devices") {
         let path = device.get("path").and_then(Value::as_str).unwrap_or_default();
@@ -48,7 +59,9 @@ pub fn changed(vm: &Object, payload: &Object) -> Object {
             after.insert(name.clone(), value.clone());
         }
     }
-    metadata(&mut after, payload);
+    // The zone has the first of the keys in the metadata for cloud-init.
+    table(&mut after, payload, "customer_metadata");
+    table(&mut after, payload, "zone_attributes");
     for (name, key) in
         [("disks", "path"), ("filesystems", "target"), ("nics", "mac"), ("pci_devices", "path")]
     {
@@ -59,15 +72,19 @@ pub fn changed(vm: &Object, payload: &Object) -> Object {
     after
 }
 
-/// The zone has the first of the keys in `customer_metadata` for cloud-init.
-fn metadata(after: &mut Object, payload: &Object) {
-    let table = after.entry("customer_metadata").or_insert_with(|| Value::Object(Object::new()));
-    let Some(table) = table.as_object_mut() else { return };
-    for key in strings(payload, "remove_customer_metadata") {
+/// A table of names and values after `remove_…` and `set_…`.
+fn table(after: &mut Object, payload: &Object, name: &str) {
+    let mut table = match after.shift_remove(name) {
+        Some(Value::Object(table)) => table,
+        _ => Object::new(),
+    };
+    for key in strings(payload, &format!("remove_{name}")) {
         table.shift_remove(key);
     }
-    if let Some(set) = payload.get("set_customer_metadata").and_then(Value::as_object) {
-        table.extend(set.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let set = payload.get(&format!("set_{name}")).and_then(Value::as_object);
+    table.extend(set.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+    if !table.is_empty() {
+        after.insert(name.to_owned(), table.into());
     }
 }
 

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{
-    BOOTROMS, COM1, CONTROLS, Form, KEPT, Object, TMP, VNC_PASSWORD, boot_order, load_disks,
-    load_nics, translated_back,
+    BOOTROMS, COM1, CONTROLS, Form, KEPT, Object, SHARED, TMP, VNC_PASSWORD, boot_order,
+    load_disks, load_nics, translated_back,
 };
 use crate::model::{Fs, Resource, Zone, key};
 use crate::xml;
@@ -70,7 +70,8 @@ impl<'a> Attributes<'a> {
     }
 }
 
-fn vm(zone: &Zone) -> Object {
+/// The VM object of a zone.
+pub(super) fn vm(zone: &Zone) -> Object {
     let attributes = Attributes { zone, seen: RefCell::default() };
     let mut vm = Object::new();
     let mut set = |name: &str, value: Value| drop(vm.insert(name.to_owned(), value));
@@ -106,7 +107,7 @@ fn vm(zone: &Zone) -> Object {
     if let Some(bytes) = memory_cap(zone) {
         set("max_physical_memory", json!(bytes >> 20));
     }
-    let shares = shared_directories(&attributes);
+    let shares = if brand == "bhyve" { shared_directories(&attributes) } else { Vec::new() };
     if matches!(brand, "bhyve" | "kvm") {
         machine(&attributes, brand, &mut set);
     }
@@ -132,7 +133,8 @@ fn vm(zone: &Zone) -> Object {
     }
     set("nics", Value::from(load_nics::nics(zone, &attributes)));
     let mut others = attributes.others();
-    if zone.attr("owner-uuid").is_some() && zone.attr("cloud-init") == Some("on") {
+    let is_ours = zone.attr("owner-uuid").is_some() && zone.attr("sshkey").is_some();
+    if is_ours && zone.attr("cloud-init") == Some("on") {
         // Made of the metadata, which show the key.
         others.retain(|name, _| !matches!(name.as_str(), "cloud-init" | "sshkey"));
     }
@@ -196,12 +198,12 @@ fn memory_cap(zone: &Zone) -> Option<u64> {
 /// the name of the share.
 fn shared_directories(attributes: &Attributes<'_>) -> Vec<Value> {
     attributes
-        .numbered("virtfs")
+        .numbered(SHARED)
         .into_iter()
         .filter_map(|(_, value)| {
             let mut parts = value.split(',');
             let (name, path) = (parts.next()?, parts.next()?);
-            let mut share = json!({"source": path, "target": name, "type": "virtfs"});
+            let mut share = json!({"source": path, "target": name, "type": SHARED});
             if parts.next() == Some("ro") {
                 share["options"] = json!(["ro"]);
             }

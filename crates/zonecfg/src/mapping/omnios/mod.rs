@@ -5,6 +5,7 @@
 //! parts of disks and interfaces, in attributes named after them (`disk0-uuid`, `net0-ips`): brands pass over these.
 //! Properties of a network resource are no place for them, as the brand hands those to bhyve.
 
+mod attributes;
 mod boot_order;
 mod change;
 mod load;
@@ -15,7 +16,9 @@ mod update;
 mod write;
 mod write_disks;
 mod write_nics;
+mod write_shares;
 
+pub use attributes::check_attributes;
 pub use change::{changed, name_parts};
 pub use load::load;
 pub use update::update_script;
@@ -132,6 +135,9 @@ const NIC_PARTS: [(&str, &str, Form); 13] = [
     ("allow_restricted_traffic", "allow-restricted-traffic", Form::Flag),
     ("dhcp_server", "dhcp-server", Form::Flag),
 ];
+
+/// The type of filesystems that are directories which bhyve shares with its guest.
+const SHARED: &str = "virtfs";
 
 const VOLUMES: &str = "/dev/zvol/rdsk/";
 

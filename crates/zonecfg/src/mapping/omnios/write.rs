@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::write_shares::Shares;
 use super::{
-    BOOTROMS, COM1, COM2, CONTROLS, Form, KEPT, Object, TMP, Unmappable, VNC_PASSWORD, boot_order,
-    translated,
+    BOOTROMS, COM1, COM2, CONTROLS, Form, KEPT, Object, SHARED, TMP, Unmappable, VNC_PASSWORD,
+    boot_order, translated,
 };
 use crate::model::{Attr, Dataset, Fs, IpType, Rctl, RctlValue, Zone, key};
 
@@ -54,8 +55,9 @@ pub fn zone(vm: &Object, zonepath: &str) -> Result<Zone> {
     } else {
         writer.tmpfs(vm)?;
     }
+    let mut shares = Shares::of(vm);
     for (index, filesystem) in objects(vm, "filesystems") {
-        writer.filesystem(index, filesystem)?;
+        writer.filesystem(index, filesystem, &mut shares)?;
     }
     let uuid = text("uuid").unwrap_or_default();
     for (index, nic) in objects(vm, "nics") {
@@ -67,6 +69,7 @@ pub fn zone(vm: &Object, zonepath: &str) -> Result<Zone> {
     for dataset in vm.get("datasets").and_then(Value::as_array).into_iter().flatten() {
         writer.zone.add(Dataset { name: shown(dataset) });
     }
+    writer.attributes(vm);
     Ok(writer.zone)
 }
 
@@ -188,10 +191,9 @@ impl Writer {
         }
     }
 
-    fn filesystem(&mut self, index: usize, filesystem: &Object) -> Result<()> {
-        // A directory shared by the hypervisor is no mount of the zone's own.
-        if part(filesystem, "type") == "virtfs" {
-            return Ok(());
+    fn filesystem(&mut self, index: usize, filesystem: &Object, shares: &mut Shares) -> Result<()> {
+        if part(filesystem, "type") == SHARED {
+            return self.share(index, filesystem, shares);
         }
         let options = filesystem.get("options").and_then(Value::as_array);
         let fs = Fs {
