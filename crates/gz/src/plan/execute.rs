@@ -64,9 +64,11 @@ pub fn recover(root: &Root, uuid: &str) -> std::result::Result<Option<(String, b
     log::info!("recovering {} of {uuid}", plan.command);
     if finish {
         begun.retain(|begun| begun.index < first);
-        Run::new(root, &plan, begun).from(first)?;
+        Run { repeated: Some(first), ..Run::new(root, &plan, begun) }.from(first)?;
     } else {
-        let left = undo(root, &begun);
+        // Written anew: its last line may have been cut off.
+        let mut journal = Journal::start(root, &plan, &begun)?;
+        let left = undo(root, &begun, Some(&mut journal));
         if !left.is_empty() {
             let error = Error::Unexpected {
                 what: format!("what {} of VM {uuid} left", plan.command),
@@ -97,11 +99,14 @@ struct Run<'a> {
     begun: Vec<Begun>,
     made: Made,
     reserved: Option<Lock>,
+    /// The step at which an earlier run was cut off: it may have been done.
+    repeated: Option<usize>,
 }
 
 impl<'a> Run<'a> {
     fn new(root: &'a Root, plan: &'a Plan, begun: Vec<Begun>) -> Self {
-        Self { root, plan, journal: None, begun, made: Made::default(), reserved: None }
+        let made = Made::default();
+        Self { root, plan, journal: None, begun, made, reserved: None, repeated: None }
     }
 
     fn from(mut self, first: usize) -> std::result::Result<(), Failed> {
@@ -136,7 +141,10 @@ impl<'a> Run<'a> {
             OnFailure::Finish => self.note(Begun { index, undo: Vec::new() })?,
             OnFailure::Keep => {}
         }
-        run(self.root, step)?;
+        match run(self.root, step) {
+            Err(error) if self.repeated == Some(index) && is_removed(step, &error) => {}
+            other => other?,
+        }
         if matches!(step, Step::ConfigureZone { .. } | Step::ChangeZone { .. }) {
             self.reserved = None;
         }
@@ -169,8 +177,9 @@ impl<'a> Run<'a> {
         // What was there before is not ours to take away.
         if failed.error.stderr().contains("already exists") {
             self.begun.retain(|begun| begun.index != index);
+            note_undone(self.journal.as_mut(), index);
         }
-        failed.left = undo(self.root, &self.begun);
+        failed.left = undo(self.root, &self.begun, self.journal.as_mut());
         if failed.left.is_empty()
             && let Some(journal) = self.journal
             && let Err(error) = journal.close()
@@ -181,15 +190,40 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Undoes what was begun, last first, and says what could not be.
-fn undo(root: &Root, begun: &[Begun]) -> Vec<(String, Error)> {
+/// Whether a step has failed because what it takes out of a zone's configuration is gone.
+fn is_removed(step: &Step, error: &Error) -> bool {
+    matches!(step, Step::ChangeZone { script, .. } if script.starts_with("remove attr "))
+        && error.stderr().contains("No such resource with that id")
+}
+
+/// Undoes what was begun, last first, and says what could not be. Where a dataset cannot be moved back nothing further is
+/// undone: it would be destroyed with what it was moved into.
+fn undo(root: &Root, begun: &[Begun], mut journal: Option<&mut Journal>) -> Vec<(String, Error)> {
     let mut left = Vec::new();
-    for step in begun.iter().rev().flat_map(|begun| &begun.undo) {
-        if let Err(error) = run(root, step) {
-            left.push((step.to_string(), error));
+    for begun in begun.iter().rev() {
+        let failed_before = left.len();
+        for step in &begun.undo {
+            if let Err(error) = run(root, step) {
+                left.push((step.to_string(), error));
+                if matches!(step, Step::RenameDataset { .. }) {
+                    return left;
+                }
+            }
+        }
+        if left.len() == failed_before {
+            note_undone(journal.as_deref_mut(), begun.index);
         }
     }
     left
+}
+
+/// A journal that cannot be written must not keep the rest from being undone.
+fn note_undone(journal: Option<&mut Journal>, index: usize) {
+    if let Some(journal) = journal
+        && let Err(error) = journal.undone(index)
+    {
+        log::warn!("{error}");
+    }
 }
 
 fn run(root: &Root, step: &Step) -> Result<()> {

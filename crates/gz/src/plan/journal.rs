@@ -1,8 +1,9 @@
 //! The journal of a running plan: one file a VM, below `/var/zonekit/journal`.
 //!
 //! The first line is the plan; then a line before each step that something is to be known of: its number and the steps
-//! that undo it. A line is on disk before its step begins, so that whatever was cut off is known. No journal: nothing to
-//! recover.
+//! that undo it. A line is on disk before its step begins, so that whatever was cut off is known. A line behind each step
+//! that was undone says so: what destroys a new dataset must not be run again once the old one has its place back. No
+//! journal: nothing to recover.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -24,6 +25,14 @@ pub const DIRECTORY: &str = "/var/zonekit/journal";
 pub struct Begun {
     pub index: usize,
     pub undo: Vec<Step>,
+}
+
+/// A line behind the plan.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Begun(Begun),
+    Undone { undone: usize },
 }
 
 /// An open journal.
@@ -55,8 +64,17 @@ impl Journal {
 
     /// Notes that a step begins; on return that is on disk.
     pub fn begin(&mut self, begun: &Begun) -> Result<()> {
+        self.append(begun)
+    }
+
+    /// Notes that nothing is left to undo of a step; on return that is on disk.
+    pub fn undone(&mut self, index: usize) -> Result<()> {
+        self.append(&Line::Undone { undone: index })
+    }
+
+    fn append(&mut self, value: &impl Serialize) -> Result<()> {
         self.file
-            .write_all(&line(begun)?)
+            .write_all(&line(value)?)
             .and_then(|()| self.file.sync_data())
             .map_err(|e| Error::io(format!("cannot write journal {}", self.path.display()), e))
     }
@@ -81,6 +99,7 @@ fn line(value: &impl Serialize) -> Result<Vec<u8>> {
 #[derive(Debug)]
 pub struct Left {
     pub plan: Plan,
+    /// The steps that were begun and not undone.
     pub begun: Vec<Begun>,
 }
 
@@ -97,7 +116,13 @@ pub fn left(root: &Root, uuid: &str) -> Result<Option<Left>> {
         return Ok(None);
     };
     // A line that was cut off in the middle is the last one, and its step never ran.
-    let begun = lines.map_while(|line| serde_json::from_slice(line).ok()).collect();
+    let mut begun: Vec<Begun> = Vec::new();
+    for line in lines.map_while(|line| serde_json::from_slice(line).ok()) {
+        match line {
+            Line::Begun(step) => begun.push(step),
+            Line::Undone { undone } => begun.retain(|step| step.index != undone),
+        }
+    }
     Ok(Some(Left { plan, begun }))
 }
 

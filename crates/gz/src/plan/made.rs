@@ -13,6 +13,8 @@ pub(super) struct Made {
     installed: Vec<String>,
     /// Datasets, which are destroyed recursively.
     datasets: Vec<String>,
+    /// Datasets that were moved to where they are now, into what was made or not: they are not ours to destroy.
+    moved: Vec<String>,
 }
 
 impl Made {
@@ -27,6 +29,7 @@ impl Made {
             Step::Receive { into, base: None, .. } => {
                 self.datasets.push(into.split('@').next().unwrap_or(into).to_owned());
             }
+            Step::RenameDataset { to, .. } => self.moved.push(to.clone()),
             _ => {}
         }
     }
@@ -57,7 +60,7 @@ impl Made {
             name.strip_prefix(dataset.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
         };
-        self.datasets.iter().any(below) || self.is_of_zone(name)
+        !self.moved.iter().any(below) && (self.datasets.iter().any(below) || self.is_of_zone(name))
     }
 
     /// Whether a dataset (`zones/UUID/data`) or file of that name is of a zone that was installed.
@@ -76,6 +79,21 @@ mod tests {
 
     fn write(path: &str) -> Step {
         Step::WriteFile { path: path.into(), text: String::new(), mode: 0o644 }
+    }
+
+    #[test]
+    fn what_was_moved_into_it_was_not_made() {
+        let mut made = Made::default();
+        made.add(&Step::CloneDataset {
+            snapshot: "zones/i@final".into(),
+            dataset: "zones/u1".into(),
+            force: false,
+            properties: vec![],
+        });
+        assert!(made.holds(&set("zones/u1/data")));
+        made.add(&Step::RenameDataset { from: "zones/kept".into(), to: "zones/u1/data".into() });
+        assert!(!made.holds(&set("zones/u1/data")) && !made.holds(&set("zones/u1/data/a")));
+        assert!(made.holds(&set("zones/u1")));
     }
 
     #[test]

@@ -220,6 +220,50 @@ fn what_cannot_be_undone_is_said_and_stays_in_the_journal() {
 }
 
 #[test]
+fn what_was_removed_before_the_plan_was_cut_off_need_not_be_there() {
+    let (dir, root) = root("");
+    let mut plan = Plan::new("reprovision", "u1", OnFailure::Finish);
+    let script = "remove attr name=transition".to_owned();
+    plan.steps = vec![
+        Step::ChangeZone { uuid: "u1".into(), script },
+        Step::DestroyDataset { dataset: "zones/a".into(), force: false },
+    ];
+    let zonecfg = dir.path().join("usr/sbin/zonecfg");
+    write_script(&zonecfg, "#!/bin/sh\necho 'No such resource with that id' >&2; exit 1\n");
+    execute(&root, &plan).unwrap_err();
+    assert_eq!(recover(&root, "u1").unwrap(), Some(("reprovision".to_owned(), true)));
+    assert_eq!(log(&dir), ["zfs destroy -r zones/a"]);
+}
+
+#[test]
+fn what_was_undone_is_not_undone_again() {
+    let (dir, root) = root("");
+    let destroy = Step::DestroyDataset { dataset: "zones/a".into(), force: true };
+    let rename = Step::RenameDataset { from: "zones/b".into(), to: "zones/a".into() };
+    let begun =
+        [(0, rename), (1, destroy)].map(|(index, step)| journal::Begun { index, undo: vec![step] });
+    let mut journal = journal::Journal::start(&root, &one_way(), &begun).unwrap();
+    journal.undone(1).unwrap();
+    drop(journal);
+    assert_eq!(recover(&root, "u1").unwrap(), Some(("update".to_owned(), false)));
+    assert_eq!(log(&dir), ["zfs rename -f zones/b zones/a"]);
+}
+
+#[test]
+fn nothing_is_destroyed_that_a_dataset_could_not_be_moved_out_of() {
+    let (dir, root) = root("rename");
+    let mut plan = Plan::new("reprovision", "u1", OnFailure::Undo);
+    plan.steps = vec![
+        Step::CreateFilesystem { dataset: "zones/a".into(), properties: vec![] },
+        Step::RenameDataset { from: "zones/kept".into(), to: "zones/a/data".into() },
+    ];
+    let failed = execute(&root, &plan).unwrap_err();
+    assert_eq!(failed.left.len(), 1, "{failed}");
+    recover(&root, "u1").unwrap_err();
+    assert!(!log(&dir).iter().any(|call| call.contains("destroy")), "{:?}", log(&dir));
+}
+
+#[test]
 fn undoing_brings_back_files_and_properties() {
     let (dir, root) = root("");
     let path = dir.path().join("etc/zones/u1.xml");
