@@ -4,6 +4,7 @@
 pub mod both;
 pub mod flavours;
 pub mod gz;
+pub mod images;
 pub mod needs;
 pub mod normal;
 pub mod pool;

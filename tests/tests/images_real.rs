@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use e2e::{Gz, Need, Run, needs};
+use e2e::{Gz, Need, Run, images, needs};
 use serde_json::{Value, json};
 
 const FILESYSTEM: &str = "6b1d5c8e-0001-4d4b-9a51-0c1f5f2f7a10";
@@ -19,52 +19,6 @@ const VM: &str = "a0000001-0000-4000-8000-000000000001";
 
 fn succeed(run: Run) {
     assert_eq!(run.exit, Some(0), "stdout: {}\nstderr: {}", run.text(), run.stderr);
-}
-
-/// An `imgadm serve` of this test, ended with the value.
-struct Server(Child, String);
-
-impl Server {
-    fn start(gz: &Gz, directory: &Path) -> Self {
-        let directory = directory.to_str().unwrap();
-        let mut child = gz
-            .command("imgadm", &["serve", "--port", "0", directory])
-            .env("IMGADM_TOKEN", "secret")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().rsplit(' ').next().unwrap().to_owned();
-        Self(child, url)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn add_image(directory: &Path, uuid: &str, stream: &str, kind: &str, more: &Value) {
-    let source =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("data/zfs-streams/{stream}.zfs.gz"));
-    let file = directory.join(format!("{uuid}.file"));
-    fs::copy(source, &file).unwrap();
-    let sum = Command::new("sha1sum").arg(&file).output().unwrap().stdout;
-    let sum = String::from_utf8_lossy(&sum).split(' ').next().unwrap().to_owned();
-    let mut manifest = json!({
-        "v": 2, "uuid": uuid, "owner": "00000000-0000-0000-0000-000000000000", "name": stream,
-        "version": "1.0.0", "state": "active", "disabled": false, "public": true,
-        "published_at": "2026-01-02T03:04:05Z", "type": kind, "os": "smartos",
-        "files": [{"sha1": sum, "size": fs::metadata(&file).unwrap().len(), "compression": "gzip"}],
-    });
-    for (key, value) in more.as_object().unwrap() {
-        manifest[key] = value.clone();
-    }
-    fs::write(directory.join(format!("{uuid}.json")), manifest.to_string()).unwrap();
 }
 
 /// Every file below a directory by its path, links by what they name.
@@ -105,16 +59,16 @@ fn images_hold_what_went_into_them() {
     needs!(Need::RealZfs);
     let gz = Gz::init(&[]);
     let at_first = datasets(&gz);
-    let images = tempfile::tempdir().unwrap();
-    add_image(images.path(), FILESYSTEM, "fs-full", "zone-dataset", &json!({}));
+    let published = tempfile::tempdir().unwrap();
+    images::add(published.path(), FILESYSTEM, "fs-full", "zone-dataset", &json!({}));
     let volume = json!({"image_size": 8, "nic_driver": "virtio", "disk_driver": "virtio", "cpu_type": "host"});
-    add_image(images.path(), VOLUME, "vol-full", "zvol", &volume);
+    images::add(published.path(), VOLUME, "vol-full", "zvol", &volume);
     let mut incremental = volume;
     incremental["origin"] = VOLUME.into();
-    add_image(images.path(), INCREMENTAL, "vol-clone-incremental", "zvol", &incremental);
-    let server = Server::start(&gz, images.path());
+    images::add(published.path(), INCREMENTAL, "vol-clone-incremental", "zvol", &incremental);
+    let server = images::Server::start(&gz, published.path());
     succeed(gz.run("imgadm", &["sources", "-d", "https://images.smartos.org"]));
-    succeed(gz.run("imgadm", &["sources", "-a", &server.1]));
+    succeed(gz.run("imgadm", &["sources", "-a", &server.url]));
 
     succeed(gz.run("imgadm", &["import", FILESYSTEM]));
     let dataset = Path::new("/zones").join(FILESYSTEM);
@@ -172,7 +126,7 @@ fn images_hold_what_went_into_them() {
         &format!("{output}.imgmanifest"),
         "-f",
         &format!("{output}.zfs.gz"),
-        &server.1,
+        &server.url,
     ];
     let mut publish = gz.command("imgadm", &arguments);
     let published = publish.env("IMGADM_TOKEN", "secret").output().unwrap();

@@ -113,6 +113,65 @@ fn wrong_lengths_and_endless_bodies_are_refused() {
     assert_eq!(import(&sim, &beyond).0, 0);
 }
 
+#[test]
+fn a_server_that_dies_at_any_stage_leaves_nothing() {
+    const CHILD: &str = "1a000002-0000-4000-8000-000000000002";
+    let (base, child) = (good(), stream(200_000, "-", &["final"], 2));
+    let manifests = [
+        manifest(&base, json!({})).to_string(),
+        manifest(&child, json!({"uuid": CHILD, "origin": UUID})).to_string(),
+    ];
+    let mute = || Reply { mute: true, ..Reply::default() };
+    // Of a file so much comes, and then nothing: the connection ends, or it does not.
+    let cut = |length: usize, hang: bool| {
+        move |data: &[u8]| Reply {
+            length: Some(data.len() as u64),
+            hang,
+            ..Reply::bytes(&data[..length])
+        }
+    };
+    type OfFile = Box<dyn Fn(&[u8]) -> Reply + Send + Sync>;
+    let stages: [(OfFile, &str); 6] = [
+        (Box::new(move |_| mute()), "error (ECONNRESET): socket hang up"),
+        (Box::new(cut(0, false)), "error (ECONNRESET): socket hang up"),
+        (Box::new(cut(70_000, false)), "expected 200000 bytes, downloaded 70000 bytes"),
+        (Box::new(cut(199_999, false)), "expected 200000 bytes, downloaded 199999 bytes"),
+        (Box::new(cut(0, true)), "ETIMEDOUT"),
+        (Box::new(cut(70_000, true)), "ETIMEDOUT"),
+    ];
+    let sim = Sim::new();
+    let attempt = |server: &Server, part: &str| {
+        sim.sources(&[&server.url()]);
+        let mut command = sim.command(&["import", CHILD]);
+        let output = command.env("IMGADM_STALL_TIMEOUT", "1").output().unwrap();
+        let (_, stderr) = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(part), "\"{part}\" is not in: {stderr}");
+        left_nothing(&sim);
+    };
+    attempt(&Server::new(move |_| mute()), "error (ECONNRESET): socket hang up");
+    for (of_file, part) in stages {
+        let of_file = std::sync::Arc::new(of_file);
+        // That of the base, which goes straight into the pool, and that of its child, which waits in a file.
+        for dying in [UUID, CHILD] {
+            let (base, child, manifests) = (base.clone(), child.clone(), manifests.clone());
+            let of_file = std::sync::Arc::clone(&of_file);
+            let server = Server::new(move |request| {
+                let is_base = request.path.contains(UUID);
+                match (request.path.ends_with("/file"), is_base) {
+                    (true, _) if request.path.contains(dying) => {
+                        of_file(if is_base { &base } else { &child })
+                    }
+                    (true, true) => Reply::bytes(&base),
+                    (true, false) => Reply::bytes(&child),
+                    (false, is_base) => Reply::json(200, manifests[usize::from(!is_base)].clone()),
+                }
+            });
+            attempt(&server, part);
+        }
+    }
+}
+
 fn dripping() -> Server {
     let file = good();
     let data = file.clone();

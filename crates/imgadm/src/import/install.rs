@@ -91,6 +91,17 @@ impl Target<'_> {
         file: &std::path::Path,
         watch: &mut dyn Watch,
     ) -> Result<()> {
+        let partial = self.receive_file(image, file, watch)?;
+        self.finish(image, partial)
+    }
+
+    /// Receives the file of an image under its temporary name.
+    pub(super) fn receive_file(
+        &self,
+        image: &Image,
+        file: &std::path::Path,
+        watch: &mut dyn Watch,
+    ) -> Result<Partial<'_>> {
         let partial = self.partial(&image.uuid);
         match image.content {
             Content::Layer if !self.zstream => {
@@ -121,7 +132,7 @@ impl Target<'_> {
                     .map_err(|failure| failure.error)?;
             }
         }
-        self.finish(image, partial)
+        Ok(partial)
     }
 
     /// The dataset that an image is made in, before there is anything of it.

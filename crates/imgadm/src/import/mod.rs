@@ -212,9 +212,11 @@ impl<'a> Work<'a> {
                 let mut watch = WatchOne { work: self, place };
                 let target = watch.work.target;
                 probes::stage("install", &image.uuid, || {
-                    target.install_file(image, &file, &mut watch)
+                    let partial = target.receive_file(image, &file, &mut watch)?;
+                    // Before the image is there: cut off after that, nobody would come back for it.
+                    let _ = std::fs::remove_file(&file);
+                    target.finish(image, partial)
                 })?;
-                let _ = std::fs::remove_file(&file);
             }
             done.push(image.uuid.clone());
             self.announcer.imported(place);

@@ -36,6 +36,8 @@ pub struct Reply {
     pub endless: bool,
     /// After the body, nothing more is said for a while.
     pub hang: bool,
+    /// The connection is closed without a word.
+    pub mute: bool,
     /// A pause after every byte of the body.
     pub drip: Option<std::time::Duration>,
 }
@@ -144,6 +146,9 @@ fn serve(stream: impl Read + Write, handler: &Handler, seen: &Mutex<Vec<Request>
 }
 
 fn answer(stream: &mut impl Write, reply: &Reply) -> std::io::Result<()> {
+    if reply.mute {
+        return Ok(());
+    }
     let length = reply.length.unwrap_or(reply.body.len() as u64);
     let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", reply.status);
     if !reply.endless && !reply.headers.iter().any(|(name, _)| name == "transfer-encoding") {
