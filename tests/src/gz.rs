@@ -13,6 +13,7 @@ use std::thread;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::needs::{Declared, Need};
 use crate::pool::{self, Pool};
 use crate::programs;
 
@@ -31,6 +32,8 @@ pub struct Gz {
     /// The real pool that it uses in place of a simulated one.
     pool: Option<Pool>,
     variables: BTreeMap<String, OsString>,
+    /// What the test said it needs.
+    declared: Declared,
 }
 
 /// What a program said and how it ended.
@@ -88,10 +91,14 @@ impl Gz {
     /// The system that the observed cases ran on, or the real global zone that `ZONEKIT_E2E_ROOT` names.
     pub fn new() -> Self {
         match env::var_os(REAL_ROOT) {
-            Some(root) => {
-                Self { root: root.into(), directory: None, pool: None, variables: BTreeMap::new() }
-            }
-            None => Self::init(&["--fixture", "spec"]),
+            Some(root) => Self {
+                root: root.into(),
+                directory: None,
+                pool: None,
+                variables: BTreeMap::new(),
+                declared: Declared::of_this_test(),
+            },
+            None => Self::made(&["--fixture", "spec"]),
         }
     }
 
@@ -114,8 +121,17 @@ impl Gz {
     /// A simulated system made with these options of `gzsim init`; on the real ZFS, if the tests are to use one.
     ///
     /// # Panics
-    /// Where it cannot be made.
+    /// Where it cannot be made, and where the test did not say that it needs such a system.
     pub fn init(options: &[&str]) -> Self {
+        let gz = Self::made(options);
+        gz.declared.check(Need::Simulation, "makes a simulated system");
+        if options.contains(&"--pool-size") {
+            gz.declared.check(Need::SimulatedZfs, "has a pool of a given size");
+        }
+        gz
+    }
+
+    fn made(options: &[&str]) -> Self {
         let Some(zfs) = pool::real_zfs() else { return Self::simulated(options) };
         let is_omnios = options.contains(&"omnios");
         let setup = options.join(" ");
@@ -138,7 +154,13 @@ impl Gz {
         let directory =
             tempfile::Builder::new().prefix("gz").tempdir().expect("a temporary directory");
         let root = directory.path().to_path_buf();
-        let gz = Self { root, directory: Some(directory), pool: None, variables: BTreeMap::new() };
+        let gz = Self {
+            root,
+            directory: Some(directory),
+            pool: None,
+            variables: BTreeMap::new(),
+            declared: Declared::of_this_test(),
+        };
         let output = Command::new(programs::directory().join("gzsim"))
             .arg("init")
             .args(options)
@@ -152,6 +174,7 @@ impl Gz {
     /// The fixture with `count` more VMs, every second one running.
     pub fn with_vms(count: u32) -> Self {
         let gz = Self::init(&["--fixture", "spec"]);
+        gz.declared.check(Need::SimulatedZfs, "fills a simulated pool with VMs");
         let root = gz.root().display().to_string();
         let _ = gz.run("gzsim", &["populate", &root, &count.to_string()]).ok();
         gz
@@ -173,7 +196,13 @@ impl Gz {
     }
 
     /// Where the global zone's absolute `path` is.
+    ///
+    /// # Panics
+    /// Where it is one of gzsim's and the test did not say that it needs a simulated system.
     pub fn path(&self, path: &str) -> PathBuf {
+        if path.starts_with("/var/gzsim/") {
+            self.declared.check(Need::Simulation, "looks into gzsim's files");
+        }
         self.root().join(path.trim_start_matches('/'))
     }
 
@@ -186,7 +215,13 @@ impl Gz {
     }
 
     /// Sets an environment variable (`GZSIM_FAULT`, …) for the programs that are run from now on.
+    ///
+    /// # Panics
+    /// Where it is one of gzsim's and the test did not say that it needs a simulated system.
     pub fn set(&mut self, variable: &str, value: &str) {
+        if variable.starts_with("GZSIM_") {
+            self.declared.check(Need::Simulation, &format!("sets {variable}"));
+        }
         self.variables.insert(variable.to_owned(), value.into());
     }
 
@@ -198,6 +233,9 @@ impl Gz {
     /// The command for a program of the workspace or a tool of the simulated zone, for tests that need more than
     /// [`Gz::run`]: own pipes, signals.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        if program == "gzsim" {
+            self.declared.check(Need::Simulation, "runs gzsim");
+        }
         let own = programs::directory().join(program);
         let tool = ["usr/sbin", "usr/bin"].map(|dir| self.root().join(dir).join(program));
         // The tool's link is preferred for zonecfg and imgadm, so that their runs are logged; vmadm is run itself, as
@@ -224,7 +262,7 @@ impl Gz {
     /// Runs a program to its end; `stdin` is its input.
     ///
     /// # Panics
-    /// Where it cannot be started.
+    /// Where it cannot be started, and where a VM was made that needs more than the test said.
     pub fn run_with(&self, program: &str, arguments: &[&str], stdin: &[u8]) -> Run {
         let mut child = self.piped(program, arguments);
         let mut input = child.stdin.take().expect("stdin is a pipe");
@@ -235,6 +273,9 @@ impl Gz {
             });
             child.wait_with_output().expect("the program was started")
         });
+        if program == "vmadm" && arguments.first() == Some(&"create") && output.status.success() {
+            self.declared.check_created(stdin);
+        }
         Run {
             exit: output.status.code(),
             stdout: output.stdout,

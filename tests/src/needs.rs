@@ -1,11 +1,18 @@
 //! What a test needs that not every place to run it in has. A test says so in its first line, `needs!(…)`, and is
 //! skipped where it is not there: by name on stderr, and in the file that [`SKIPPED`] names, for a summary at the end.
+//!
+//! A test that says too little fails wherever it runs: its global zones check what is done with them against
+//! [`Declared`].
 
+use std::cell::RefCell;
 use std::env;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use crate::gz::REAL_ROOT;
 use crate::pool;
@@ -36,10 +43,19 @@ pub enum Need {
     Image(&'static str),
     /// A NIC tag.
     NicTag(&'static str),
+    /// A program of the machine that the tests run on, by its path.
+    Program(&'static str),
     /// Hardware virtualisation: bhyve's or KVM's module in the kernel.
     Virtualisation,
     /// A real illumos kernel with zones.
     Kernel,
+}
+
+impl Need {
+    /// Whether it is met only where the tools are simulated.
+    fn is_simulated(self) -> bool {
+        matches!(self, Self::Simulation | Self::SimulatedZfs | Self::RealZfs | Self::TwoRoots)
+    }
 }
 
 impl fmt::Display for Need {
@@ -53,6 +69,7 @@ impl fmt::Display for Need {
             Self::Brand(brand) => write!(f, "the zone brand {brand}"),
             Self::Image(uuid) => write!(f, "the image {uuid}"),
             Self::NicTag(tag) => write!(f, "the NIC tag {tag}"),
+            Self::Program(path) => f.write_str(path),
             Self::Virtualisation => f.write_str("hardware virtualisation"),
             Self::Kernel => write!(f, "a real global zone ({REAL_ROOT})"),
         }
@@ -78,6 +95,9 @@ impl Place {
     }
 
     fn has(&self, need: Need) -> bool {
+        if let Need::Program(path) = need {
+            return Path::new(path).exists();
+        }
         let Some(root) = &self.root else {
             return match need {
                 Need::SimulatedZfs | Need::TwoRoots => !self.real_zfs,
@@ -97,7 +117,7 @@ impl Place {
             Need::Virtualisation => {
                 ["dev/vmmctl", "dev/vmm/ctl", "dev/kvm"].iter().any(|path| root.join(path).exists())
             }
-            Need::Kernel => true,
+            Need::Kernel | Need::Program(_) => true,
         }
     }
 }
@@ -127,8 +147,86 @@ fn has_tag(root: &Path, tag: &str) -> bool {
     })
 }
 
+thread_local! {
+    /// What the test said that runs on this thread: every test has one of its own.
+    static DECLARED: RefCell<Option<Declared>> = const { RefCell::new(None) };
+}
+
+/// What a test said it needs. Every global zone of the test has a copy.
+#[derive(Debug, Clone)]
+pub(crate) struct Declared(Arc<[Need]>);
+
+impl Declared {
+    /// For one more global zone of the test that runs on this thread.
+    ///
+    /// # Panics
+    /// Where the test said nothing, and where it has a global zone and did not say that it needs two.
+    pub(crate) fn of_this_test() -> Self {
+        let declared = DECLARED.with_borrow(Clone::clone);
+        let declared = declared.expect("a test begins with needs!(…), whatever it needs");
+        // The thread's own, this one, and one of each global zone there is.
+        if Arc::strong_count(&declared.0) > 2 {
+            declared.check(Need::TwoRoots, "has two global zones at once");
+        }
+        declared
+    }
+
+    /// Checks that the test, which does what `why` says, declared that it needs this.
+    ///
+    /// # Panics
+    /// Where it did not.
+    pub(crate) fn check(&self, need: Need, why: &str) {
+        // What is met only where the tools are simulated says that too.
+        let is_declared =
+            self.has(|known| known == need || need == Need::Simulation && known.is_simulated());
+        assert!(is_declared, "the test {why}: it needs!(Need::{need:?})");
+    }
+
+    /// Checks that the test, which made a VM of `payload` (JSON as text), declared what that needs.
+    ///
+    /// # Panics
+    /// Where it did not.
+    pub(crate) fn check_created(&self, payload: &[u8]) {
+        // Simulated systems have all brands, images and tags.
+        if self.has(Need::is_simulated) {
+            return;
+        }
+        let Ok(payload) = serde_json::from_slice::<Value>(payload) else { return };
+        let check = |value: &Value, what: &str, named: fn(Need) -> Option<&'static str>| {
+            let Some(text) = value.as_str() else { return };
+            let is_declared = self.has(|need| named(need) == Some(text));
+            assert!(is_declared, "the test makes a VM: it needs!(Need::{what}({text:?}))");
+        };
+        let list = |name: &str| payload[name].as_array().into_iter().flatten();
+        check(&payload["brand"], "Brand", |need| match need {
+            Need::Brand(brand) => Some(brand),
+            _ => None,
+        });
+        if matches!(payload["brand"].as_str(), Some("bhyve" | "kvm")) {
+            self.check(Need::Virtualisation, "makes a virtual machine");
+        }
+        for with_image in list("disks").chain([&payload]) {
+            check(&with_image["image_uuid"], "Image", |need| match need {
+                Need::Image(uuid) => Some(uuid),
+                _ => None,
+            });
+        }
+        for nic in list("nics") {
+            check(&nic["nic_tag"], "NicTag", |need| match need {
+                Need::NicTag(tag) => Some(tag),
+                _ => None,
+            });
+        }
+    }
+
+    fn has(&self, need: impl Fn(Need) -> bool) -> bool {
+        self.0.iter().any(|known| need(*known))
+    }
+}
+
 /// Whether all that the test needs is there; where something is not, says and notes so. Called by [`crate::needs!`].
 pub fn are_met(test: &str, needs: &[Need]) -> bool {
+    DECLARED.set(Some(Declared(needs.into())));
     let place = Place::here();
     let test = test.trim_end_matches("::{{closure}}");
     let missing: Vec<String> =
@@ -163,7 +261,10 @@ macro_rules! needs {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::catch_unwind;
+
     use super::*;
+    use crate::Gz;
 
     fn place(root: Option<&Path>, real_zfs: bool, all: bool) -> Place {
         Place { root: root.map(Path::to_path_buf), real_zfs, all }
@@ -203,5 +304,50 @@ mod tests {
         assert!(real.has(Need::NicTag("admin")) && !real.has(Need::NicTag("external")));
         assert!(real.has(Need::Kernel) && !real.has(Need::Virtualisation));
         assert!(!real.has(Need::Simulation) && !real.has(Need::TwoRoots) && !real.has(Need::Time));
+    }
+
+    /// Whether the global zones of a test that declares `needs` let it do this.
+    fn lets(needs: &[Need], test: fn()) -> bool {
+        assert!(are_met("lets", needs));
+        catch_unwind(test).is_ok()
+    }
+
+    #[test]
+    fn a_test_that_says_too_little_fails_where_it_could_run() {
+        crate::needs!(Need::Simulation, Need::TwoRoots);
+        let tag = Need::NicTag("admin");
+        let faulty = || Gz::new().set("GZSIM_FAULT", "*:1=exit 1 boom");
+        assert!(!lets(&[], faulty) && !lets(&[tag], faulty));
+        assert!(lets(&[Need::Simulation], faulty) && lets(&[Need::TwoRoots], faulty));
+        let counting = || assert!(Gz::new().calls().is_empty());
+        assert!(!lets(&[tag], counting) && lets(&[Need::Simulation], counting));
+        let two = || drop((Gz::new(), Gz::new()));
+        assert!(!lets(&[Need::Simulation], two) && lets(&[Need::TwoRoots], two));
+        let one_after_the_other = || (0..2).for_each(|_| drop(Gz::new()));
+        assert!(lets(&[], one_after_the_other));
+        let small = || drop(Gz::init(&["--pool-size", "8589934592"]));
+        assert!(!lets(&[Need::Simulation], small) && lets(&[Need::SimulatedZfs], small));
+        assert!(!lets(&[], || drop(Gz::init(&[]))));
+    }
+
+    #[test]
+    fn a_vm_needs_what_its_payload_names() {
+        crate::needs!(Need::Simulation);
+        let create = || {
+            let vm = serde_json::json!({"brand": "bhyve", "vcpus": 1, "ram": 256, "autoboot": false,
+                "nics": [{"nic_tag": "admin", "ips": ["dhcp"], "model": "virtio"}]});
+            let _ = Gz::new().create(&vm).ok();
+        };
+        let all = [Need::Brand("bhyve"), Need::Virtualisation, Need::NicTag("admin")];
+        assert!(!lets(&all[1..], create) && !lets(&all[..2], create));
+        assert!(!lets(&[all[0], all[2]], create));
+        assert!(lets(&all, create) && lets(&[Need::Simulation], create));
+    }
+
+    #[test]
+    fn a_test_that_says_nothing_fails() {
+        crate::needs!(Need::Simulation);
+        let test = std::thread::spawn(|| drop(Gz::new()));
+        assert!(test.join().is_err());
     }
 }

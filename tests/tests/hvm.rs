@@ -29,15 +29,11 @@ fn system() -> Gz {
     gz
 }
 
-/// A system whose KVM machines run a real qemu; none, and a note, where there is no qemu.
-fn system_with_qemu(test: &str) -> Option<Gz> {
-    if !Path::new(QEMU).exists() {
-        eprintln!("{test} skipped: {QEMU} is not installed");
-        return None;
-    }
+/// A system whose KVM machines run a real qemu.
+fn system_with_qemu() -> Gz {
     let mut gz = Gz::init(&["--fixture", "spec"]);
     gz.set("GZSIM_QEMU", QEMU);
-    Some(gz)
+    gz
 }
 
 /// A VM with a blank disk, a NIC and a VNC password.
@@ -144,8 +140,8 @@ fn kvm_is_controlled() {
 
 #[test]
 fn real_qemu_is_controlled() {
-    needs!(Need::Simulation);
-    let Some(gz) = system_with_qemu("real_qemu_is_controlled") else { return };
+    needs!(Need::Simulation, Need::Program(QEMU));
+    let gz = system_with_qemu();
     let version = kvm(&gz);
     assert!(version["qemu"]["major"].as_u64() >= Some(5), "{version}");
 }
@@ -347,8 +343,8 @@ fn screens_are_offered_on_tcp() {
 
 #[test]
 fn the_screen_of_real_qemu_is_offered_on_tcp() {
-    needs!(Need::Simulation);
-    let Some(gz) = system_with_qemu("the_screen_of_real_qemu_is_offered_on_tcp") else { return };
+    needs!(Need::Simulation, Need::Program(QEMU));
+    let gz = system_with_qemu();
     screen_is_offered(&gz, "kvm");
 }
 
@@ -452,8 +448,8 @@ fn a_start_that_fails_leaves_no_medium() {
 
 #[test]
 fn kvm_boots_once_from_another_medium() {
-    needs!(Need::Simulation);
-    let Some(gz) = system_with_qemu("kvm_boots_once_from_another_medium") else { return };
+    needs!(Need::Simulation, Need::Program(QEMU));
+    let gz = system_with_qemu();
     let mut payload = payload("kvm");
     payload["autoboot"] = false.into();
     let _ = gz.create(&payload).ok();
@@ -541,9 +537,12 @@ fn info_tells_where_the_screen_is() {
 fn info_has_all_types_of_qemu() {
     needs!(Need::Simulation);
     all_types(&system());
-    if let Some(gz) = system_with_qemu("info_has_all_types_of_qemu") {
-        all_types(&gz);
-    }
+}
+
+#[test]
+fn info_has_all_types_of_real_qemu() {
+    needs!(Need::Simulation, Need::Program(QEMU));
+    all_types(&system_with_qemu());
 }
 
 fn all_types(gz: &Gz) {
@@ -610,8 +609,8 @@ fn a_vnc_password_changes_while_qemu_runs() {
 
 #[test]
 fn real_qemu_takes_a_vnc_password() {
-    needs!(Need::Simulation);
-    let Some(gz) = system_with_qemu("real_qemu_takes_a_vnc_password") else { return };
+    needs!(Need::Simulation, Need::Program(QEMU));
+    let gz = system_with_qemu();
     with_vm(&gz, &payload("kvm"));
     assert_eq!(ctl(&gz, &["qmp", VM, "query-vnc"]).ok().json()["auth"], "vnc");
     let arguments = json!({"protocol": "vnc", "password": "tulip"}).to_string();

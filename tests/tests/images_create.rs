@@ -197,7 +197,7 @@ fn a_stopped_zone_is_prepared_and_stays_stopped() {
 
 #[test]
 fn a_machine_is_prepared_with_its_disks() {
-    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
+    needs!(Need::Brand("bhyve"), Need::Virtualisation, Need::NicTag("admin"));
     let lab_manifest =
         prepared(&machine(), true, &[], &["made-1.0.0.imgmanifest", "made-1.0.0.zvol"]);
     assert_eq!(lab_manifest["requirements"]["brand"], "bhyve");

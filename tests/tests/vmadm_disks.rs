@@ -69,7 +69,7 @@ fn at_every_call(create: &Value, change: &Value, after: impl Fn(&mut Gz, &str, u
 
 #[test]
 fn disks_are_exchanged_without_a_moment_without_both() {
-    needs!(Need::Simulation);
+    needs!(Need::Simulation, Need::Time);
     let (old, new) = (format!("zones/{UUID}/disk1"), format!("zones/{UUID}/disk2"));
     for create in [bhyve(json!({})), bhyve(json!({"flexible_disk_size": 5184}))] {
         let change = json!({"remove_disks": [path(&format!("{UUID}/disk1"))],
@@ -92,6 +92,7 @@ fn disks_are_exchanged_without_a_moment_without_both() {
         let disks = get(&gz)["disks"].clone();
         assert_eq!(disks[1]["zfs_filesystem"], new.as_str(), "{disks}");
         assert_eq!(disks.as_array().map(Vec::len), Some(2));
+        drop(gz);
         at_every_call(&create, &change, |gz, before, call, run| {
             let _ = gz.vmadm(&["recover"]).ok();
             let has_old = !guid(gz, &old).is_empty();
@@ -119,7 +120,7 @@ fn disks_without_uuids(disks: &Value, gz: &Gz) -> Value {
 
 #[test]
 fn disks_that_cannot_be_added_touch_no_other() {
-    needs!(Need::Simulation);
+    needs!(Need::Simulation, Need::Time);
     let change = json!({"add_disks": [
         {"model": "virtio", "image_uuid": UEFI_IMAGE}, {"model": "virtio", "size": 64}]});
     for create in [bhyve(json!({})), kvm()] {
@@ -279,7 +280,7 @@ fn a_bhyve_vm_gets_a_new_system_on_its_first_disk() {
 
 #[test]
 fn a_reprovision_that_is_cut_off_is_undone_or_finished() {
-    needs!(Need::Simulation);
+    needs!(Need::Simulation, Need::Time);
     let disk0 = format!("zones/{UUID}/disk0");
     let mut create = bhyve(json!({}));
     create["disks"][0]["image_uuid"] = KVM_IMAGE.into();

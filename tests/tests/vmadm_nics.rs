@@ -144,7 +144,7 @@ fn link_properties_come_back_with_every_start() {
 
 #[test]
 fn link_properties_of_virtual_machines_come_back_too() {
-    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
+    needs!(Need::Brand("bhyve"), Need::Virtualisation, Need::NicTag("admin"));
     let gz = Gz::new();
     let payload = json!({
         "uuid": UUID, "brand": "bhyve", "alias": "b1", "ram": 512, "vcpus": 1, "bootrom": "uefi", "quota": 1,

@@ -11,7 +11,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 use serde_json::{Value, json};
 
 /// Creations of each VM, every one in a global zone of its own; the median counts.
@@ -28,6 +28,7 @@ struct Creation {
 }
 
 fn main() {
+    needs!(Need::Simulation);
     println!("vmadm create, median of {ROUNDS} runs");
     println!(
         "{:<8} {:>6} {:>10} {:>10} {:>10} {:>10} {:>14}",
@@ -78,7 +79,6 @@ fn bhyve() -> Value {
 }
 
 fn create(payload: &Value) -> Creation {
-    // Never the machine's own global zone, whatever the end-to-end tests are set to use.
     let gz = Gz::init(&["--fixture", "spec"]);
     let path = gz.path("/payload.json");
     fs::write(&path, payload.to_string()).expect("the payload can be written");

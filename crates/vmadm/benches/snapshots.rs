@@ -8,7 +8,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use e2e::Gz;
+use e2e::{Gz, Need, needs};
 
 const VMS: u32 = 20;
 /// Datasets that no VM has, and snapshots of each.
@@ -17,6 +17,7 @@ const SNAPSHOTS: usize = 100;
 const ROUNDS: usize = 15;
 
 fn main() {
+    needs!(Need::Simulation, Need::SimulatedZfs, Need::TwoRoots);
     let without = Gz::with_vms(VMS);
     let with = Gz::with_vms(VMS);
     let _ = with.run("zfs", &["create", "zones/others"]).ok();

@@ -5,7 +5,7 @@ use std::env;
 use std::process::ExitCode;
 
 use e2e::replay::{Aspect, replay};
-use e2e::trace;
+use e2e::{Need, needs, trace};
 
 fn main() -> ExitCode {
     let mut aspects: Vec<Aspect> = Aspect::ALL.to_vec();
@@ -27,6 +27,9 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         }
+    }
+    if !needs::are_met("replay", &[Need::Simulation]) {
+        return ExitCode::FAILURE;
     }
     let mut equal = 0;
     for name in &names {
