@@ -28,12 +28,8 @@ pub fn list(
     below: &[&str],
     depth: Option<u32>,
 ) -> Result<Rows> {
-    if root.is_system() && std::env::var_os(LIBZFS_VARIABLE).is_some_and(|value| value == "1") {
-        match list_with_library(types, properties, below, depth) {
-            Some(Ok(rows)) => return Ok(rows),
-            Some(Err(error)) => log::debug!("{error}; asking the zfs program"),
-            None => {}
-        }
+    if let Some(rows) = by_library(root, types, properties, below, depth) {
+        return Ok(rows);
     }
     let mut tool = tool(root).args(["list", "-H", "-p", "-t", types, "-o", &properties.join(",")]);
     if let Some(depth) = depth {
@@ -42,13 +38,19 @@ pub fn list(
     parse_rows(&tool.args(below).text()?, properties.len())
 }
 
-/// The same rows from libzfs; `None` for the kinds of dataset that it is not asked for here.
-fn list_with_library(
+/// The rows of [`list`] from libzfs, sorted by name; `None` where it is not to be asked, does not do this kind of dataset,
+/// or fails, of which the zfs program then tells.
+pub(crate) fn by_library(
+    root: &Root,
     types: &str,
     properties: &[&str],
     below: &[&str],
     depth: Option<u32>,
-) -> Option<std::result::Result<Rows, libzfs_sys::Error>> {
+) -> Option<Rows> {
+    let is_asked_for = std::env::var_os(LIBZFS_VARIABLE).is_some_and(|value| value == "1");
+    if !root.is_system() || !is_asked_for {
+        return None;
+    }
     let mut wanted = libzfs_sys::Types { filesystems: false, volumes: false };
     for name in types.split(',') {
         match name {
@@ -57,15 +59,25 @@ fn list_with_library(
             _ => return None,
         }
     }
-    // `zfs list` without -r or -d names only the datasets given.
-    let depth = if below.is_empty() { depth } else { Some(depth.unwrap_or(0)) };
+    let (below, depth) = match below {
+        ["-r", below @ ..] => (below, None),
+        [] => (below, depth),
+        // Without -r or -d only the datasets given are listed.
+        _ => (below, Some(depth.unwrap_or(0))),
+    };
     let rows = libzfs_sys::Libzfs::load().and_then(|l| l.list(wanted, properties, below, depth));
-    Some(rows.map(|mut rows| {
-        if let Some(name) = properties.iter().position(|property| *property == "name") {
-            rows.sort_by(|a, b| a[name].cmp(&b[name]));
+    match rows {
+        Ok(mut rows) => {
+            if let Some(name) = properties.iter().position(|property| *property == "name") {
+                rows.sort_by(|a, b| a[name].cmp(&b[name]));
+            }
+            Some(rows)
         }
-        rows
-    }))
+        Err(error) => {
+            log::debug!("{error}; asking the zfs program");
+            None
+        }
+    }
 }
 
 fn parse_rows(text: &str, width: usize) -> Result<Rows> {

@@ -4,7 +4,8 @@ use std::process::Command;
 
 use libzfs_sys::{Error, Libzfs, Types};
 
-const PROPERTIES: [&str; 17] = [
+/// What is asked for anywhere, and a user property.
+const PROPERTIES: [&str; 23] = [
     "name",
     "type",
     "origin",
@@ -20,7 +21,13 @@ const PROPERTIES: [&str; 17] = [
     "used",
     "available",
     "creation",
+    "filesystem_limit",
     "snapshot_limit",
+    "usedbysnapshots",
+    "userrefs",
+    "written",
+    "zoned",
+    "recsize",
     "zonekit:test",
 ];
 

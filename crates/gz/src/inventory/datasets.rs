@@ -1,6 +1,6 @@
 //! The ZFS datasets that VMs have, and their snapshots.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use manifest::Object;
 use manifest::js::parse_number;
@@ -195,6 +195,25 @@ fn names_of(vm: &Wanted<'_>) -> Vec<String> {
 
 /// `zfs list`, where a dataset that does not exist is no failure: the others are listed all the same.
 fn list(root: &Root, types: &str, depth: Option<u32>, names: &[String]) -> Result<zfs::Rows> {
+    let below: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut rows = match zfs::by_library(root, types, PROPERTIES, &below, depth) {
+        Some(rows) => rows,
+        None => list_by_program(root, types, depth, names)?,
+    };
+    // A dataset given by name may also be the child of another one given.
+    let mut seen = HashSet::new();
+    rows.retain(|row| {
+        row.len() == PROPERTIES.len() && seen.insert(Row(row).get("name").to_owned())
+    });
+    Ok(rows)
+}
+
+fn list_by_program(
+    root: &Root,
+    types: &str,
+    depth: Option<u32>,
+    names: &[String],
+) -> Result<zfs::Rows> {
     let mut tool = zfs::tool(root).args(["list", "-H", "-p", "-t", types, "-o"]);
     tool = tool.arg(PROPERTIES.join(","));
     if let Some(depth) = depth {
@@ -210,14 +229,7 @@ fn list(root: &Root, types: &str, depth: Option<u32>, names: &[String]) -> Resul
     if !output.success() && !only_missing {
         return Err(Error::Failed { command, status: output.status, stderr });
     }
-    // A dataset given by name may also be the child of another one given.
-    let mut seen = std::collections::HashSet::new();
-    Ok(output
-        .text()
-        .lines()
-        .map(|line| line.split('\t').map(str::to_owned).collect::<Vec<_>>())
-        .filter(|row| row.len() == PROPERTIES.len() && seen.insert(Row(row).get("name").to_owned()))
-        .collect())
+    Ok(output.text().lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
 }
 
 /// One line of zfs, of which values are taken by property.
