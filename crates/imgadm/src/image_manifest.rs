@@ -1,10 +1,6 @@
 //! Image manifests: bringing those of the first version up to date, and checking what an operator gives.
 
-mod validate;
-
 use serde_json::{Map, Value};
-
-pub use validate::minimal as validate_minimal;
 
 use crate::errors::{Error, Result};
 use crate::store;
@@ -30,6 +26,15 @@ pub fn upgrade(manifest: Value) -> Result<Value> {
         upgrade_first(&mut fields)?;
     }
     Ok(fields.into())
+}
+
+/// Checks a manifest that an operator gives; the error names every field that is missing or wrong.
+pub fn validate_minimal(manifest: &Value) -> Result<()> {
+    let Value::Object(fields) = manifest else {
+        return Err(Error::invalid_manifest("it is not a JSON object"));
+    };
+    manifest::image::validate(fields)
+        .map_err(|errors| Error::new("ManifestValidation", manifest::image::message(&errors)))
 }
 
 /// The rules by which SmartOS's imgadm reads DSAPI manifests.
@@ -151,6 +156,19 @@ pub fn names_platforms(manifest: &Value) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let error = validate_minimal(&json!({"v": 2, "name": "a*b"})).unwrap_err();
+        assert_eq!(error.code(), "ManifestValidation");
+        assert_eq!(
+            error.message(),
+            "invalid manifest: uuid (MissingParameter), name (image name has invalid characters \
+             (only alpha-numeric characters and \" \", \".\", \"-\", \"_\" and \"/\" are allowed)), \
+             version (MissingParameter), type (MissingParameter), os (MissingParameter)"
+        );
+        assert_eq!(validate_minimal(&json!([])).unwrap_err().code(), "InvalidManifest");
+    }
 
     #[test]
     fn platforms_are_compared_by_version_and_then_by_stamp() {

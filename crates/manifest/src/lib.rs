@@ -27,7 +27,6 @@ pub use brand::{Brand, BrandFeatures, BrandSet, Flavour, VmType};
 pub use facts::Facts;
 pub use fields::{Fields, Object};
 pub use ids::{Ids, RandomIds};
-pub use image::ImageManifest;
 pub use normalise::{Dropped, Prepared, prepare_create, prepare_update};
 pub use payload::Payload;
 pub use properties::{PROPERTIES, Property};

@@ -131,6 +131,15 @@ mod tests {
     }
 
     #[test]
+    fn manifests_may_name_every_compression() {
+        let mut known = manifest::image::COMPRESSIONS;
+        let mut ours = Compression::ALL.map(Compression::as_str);
+        known.sort_unstable();
+        ours.sort_unstable();
+        assert_eq!(known, ours);
+    }
+
+    #[test]
     fn every_format_unpacks_whole_and_twice_over() {
         for compression in Compression::ALL {
             let once = packed(compression);

@@ -169,7 +169,8 @@ fn activate(entry: &Entry) -> Answer {
         return Err(Refusal::unprocessable("NoActivationNoFile", message));
     }
     let mut manifest = entry.manifest.clone();
-    if manifest.get("published_at").is_none() {
+    // A manifest may have it without a value.
+    if manifest["published_at"].as_str().is_none_or(str::is_empty) {
         manifest["published_at"] = time::iso(SystemTime::now()).into();
     }
     let disabled = manifest.get("disabled") == Some(&Value::Bool(true));

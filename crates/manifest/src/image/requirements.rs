@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::validate::{FieldError, Mode};
+use super::validate::FieldError;
 use crate::fields::{Fields, Object};
 use crate::js;
 use crate::json::Compact;
@@ -22,7 +22,7 @@ const KNOWN: [&str; 8] = [
 const FIRST_YEAR: u32 = 2012;
 
 /// Whether `text` is the build stamp of a platform: `YYYYMMDDTHHMMSSZ`.
-pub fn is_platform_stamp(text: &str) -> bool {
+fn is_platform_stamp(text: &str) -> bool {
     let number = |range: std::ops::Range<usize>| -> Option<u32> {
         let digits = text.get(range)?;
         digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
@@ -38,17 +38,13 @@ pub fn is_platform_stamp(text: &str) -> bool {
         && number(13..15).is_some_and(|second| second <= 59)
 }
 
-pub(super) fn check(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    let requirements = match object.value(name) {
-        Some(Value::Object(requirements)) => requirements,
-        Some(other) => {
-            errors.push(FieldError::invalid(name).because(format!(
-                "invalid image \"requirements\" (not an object): {}",
-                Compact(other)
-            )));
-            return;
-        }
-        None => return errors.push(FieldError::missing(name)),
+pub(super) fn check(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    let Some(requirements) = value.as_object() else {
+        errors.push(
+            FieldError::invalid(name)
+                .because(format!("invalid image \"{name}\" (not an object): {}", Compact(value))),
+        );
+        return;
     };
     check_networks(requirements, errors);
     for (key, what, fits) in [

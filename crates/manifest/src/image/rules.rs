@@ -1,21 +1,23 @@
-//! The rule of each field of an image manifest.
+//! The rule of each field of an image manifest, as SmartOS's imgadm has them (imgmanifest.js, and sdc-imgapi's
+//! documentation of manifests).
 
 use serde_json::Value;
 
 use super::requirements;
-use super::validate::{FieldError, Mode};
+use super::validate::FieldError;
 use super::{COMPRESSIONS, OSES, STATES, TYPES};
 use crate::fields::{Fields, Object};
 use crate::js;
 use crate::json::Compact;
 use crate::validate::value::is_uuid;
 
-/// Checks one field of a manifest and adds what is wrong.
-pub(super) type Rule = fn(&Object, &str, Mode, &mut Vec<FieldError>);
+/// Checks the value of one field, given the whole manifest, the field's name and its value, and adds what is wrong.
+pub(super) type Rule = fn(&Object, &str, &Value, &mut Vec<FieldError>);
 
+/// A field and its rule.
 pub(super) struct Field {
-    pub name: &'static str,
-    pub rule: Rule,
+    pub(super) name: &'static str,
+    pub(super) rule: Rule,
 }
 
 const fn field(name: &'static str, rule: Rule) -> Field {
@@ -56,7 +58,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("disk_driver", driver),
     field("cpu_type", driver),
     field("image_size", image_size),
-    field("channels", channels),
+    field("channels", texts),
 ];
 
 const MAX_NAME: usize = 1024;
@@ -66,41 +68,27 @@ const MAX_URL: usize = 1024;
 const MAX_BILLING_TAG: usize = 128;
 const MAX_TAGS: usize = 100 * 1024;
 
-/// The value of a field that must be there.
-fn present<'a>(object: &'a Object, name: &str, errors: &mut Vec<FieldError>) -> Option<&'a Value> {
-    let value = object.value(name);
-    if value.is_none() {
-        errors.push(FieldError::missing(name));
-    }
-    value
-}
-
-fn version_number(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    let Some(value) = present(object, name, errors) else { return };
+fn version_number(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
     let number = js::to_number(value);
     if number.is_nan() || number < 0.0 {
         errors.push(FieldError::invalid(name).because("\"v\" must be a positive integer"));
     }
 }
 
-fn uuid(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    if let Some(value) = present(object, name, errors)
-        && !value.as_str().is_some_and(is_uuid)
-    {
+fn uuid(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if !value.as_str().is_some_and(is_uuid) {
         errors.push(FieldError::invalid(name));
     }
 }
 
-fn text(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    if present(object, name, errors).is_some_and(|value| !value.is_string()) {
+fn text(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if !value.is_string() {
         errors.push(FieldError::invalid(name));
     }
 }
 
-fn object(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    if let Some(value) = present(object, name, errors)
-        && !matches!(value, Value::Object(_) | Value::Array(_) | Value::Null)
-    {
+fn object(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if !matches!(value, Value::Object(_) | Value::Array(_) | Value::Null) {
         errors.push(not(name, "an object", value));
     }
 }
@@ -119,13 +107,12 @@ fn bad_entry(name: &str, value: &Value) -> FieldError {
     FieldError::invalid(name).because(format!("invalid image \"{name}\" entry: {}", Compact(value)))
 }
 
-fn name(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    let Some(value) = present(object, name, errors) else { return };
+fn name(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
     let text = js::to_text(value);
     if text.chars().count() > MAX_NAME {
         let message = format!("image name is too long, max {MAX_NAME} characters");
         errors.push(FieldError::invalid(name).because(message));
-    } else if !is_made_of(&text, "._/ -") {
+    } else if value.is_null() || !is_made_of(&text, "._/ -") {
         errors.push(FieldError::invalid(name).because(
             "image name has invalid characters (only alpha-numeric characters and \" \", \".\", \
              \"-\", \"_\" and \"/\" are allowed)",
@@ -133,13 +120,12 @@ fn name(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn version(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    let Some(value) = present(object, name, errors) else { return };
+fn version(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
     let text = js::to_text(value);
     if text.chars().count() > MAX_VERSION {
         let message = format!("image version is too long, max {MAX_VERSION} characters");
         errors.push(FieldError::invalid(name).because(message));
-    } else if !is_made_of(&text, "._/+-") {
+    } else if value.is_null() || !is_made_of(&text, "._/+-") {
         errors.push(FieldError::invalid(name).because(
             "image version has invalid characters (only alpha-numeric characters and \".\", \
              \"-\", \"_\" and \"/\" are allowed)",
@@ -151,16 +137,14 @@ fn is_made_of(text: &str, others: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }
 
-fn description(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    let Some(value) = present(object, name, errors) else { return };
+fn description(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
     if value.as_str().is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
         let message = format!("image description is too long, max {MAX_DESCRIPTION} characters");
         errors.push(FieldError::invalid(name).because(message));
     }
 }
 
-fn web_address(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    let Some(value) = present(object, name, errors) else { return };
+fn web_address(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
     let noun = if name == "eula" { "EULA" } else { name };
     let address = value.as_str().unwrap_or_default();
     let scheme = address.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
@@ -182,31 +166,18 @@ fn as_boolean(value: &Value) -> Option<bool> {
     }
 }
 
-fn boolean(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    if let Some(value) = present(object, name, errors)
-        && as_boolean(value).is_none()
-    {
+fn boolean(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if as_boolean(value).is_none() {
         errors.push(FieldError::invalid(name));
     }
 }
 
-fn is_activated(object: &Object) -> bool {
-    object.value("activated").and_then(as_boolean) == Some(true)
-}
-
-fn published_at(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    match object.value(name) {
-        None if is_activated(object) => errors.push(
-            FieldError::missing(name)
-                .because("if activated is \"true\" published_at must be present"),
-        ),
-        Some(value) if js::truthy(value) && !value.as_str().is_some_and(is_timestamp) => {
-            errors.push(
-                FieldError::invalid(name)
-                    .because("published_at date not in \"YYYY-MM-DDTHH:MM:SS(.SSS)Z\" format"),
-            );
-        }
-        _ => {}
+fn published_at(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if js::truthy(value) && !value.as_str().is_some_and(is_timestamp) {
+        errors.push(
+            FieldError::invalid(name)
+                .because("published_at date not in \"YYYY-MM-DDTHH:MM:SS(.SSS)Z\" format"),
+        );
     }
 }
 
@@ -222,45 +193,38 @@ fn is_timestamp(text: &str) -> bool {
     fits("0000-00-00T00:00:00Z") || fits("0000-00-00T00:00:00.000Z")
 }
 
-fn state(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    if let Some(value) = present(object, name, errors)
-        && !value.as_str().is_some_and(|state| STATES.contains(&state))
-    {
+fn state(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if !value.as_str().is_some_and(|state| STATES.contains(&state)) {
         errors.push(FieldError::invalid(name));
     }
 }
 
-fn public(object: &Object, name: &str, mode: Mode, errors: &mut Vec<FieldError>) {
-    let Some(value) = present(object, name, errors) else { return };
-    let error = FieldError::invalid(name);
-    match (as_boolean(value), mode) {
-        (None, _) => {
-            let message = format!("TypeError: invalid value for \"{name}\": {}", Compact(value));
-            errors.push(error.because(message));
-        }
-        (Some(false), Mode::Public) => {
-            errors.push(error.because("private images are not allowed on a public Images API"));
-        }
-        (Some(true), Mode::Private) => {
-            errors.push(error.because("public images are not allowed on a private Images API"));
-        }
-        _ => {}
+fn public(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if as_boolean(value).is_none() {
+        let message = format!("TypeError: invalid value for \"{name}\": {}", Compact(value));
+        errors.push(FieldError::invalid(name).because(message));
     }
 }
 
-fn image_type(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    choice(object, name, &TYPES, errors);
+fn image_type(object: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    choice(object, name, value, &TYPES, errors);
 }
 
-fn os(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    choice(object, name, &OSES, errors);
+fn os(object: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    choice(object, name, value, &OSES, errors);
 }
 
-/// One of a few texts; "null" stands for one that is not known yet.
-fn choice(object: &Object, name: &str, choices: &[&str], errors: &mut Vec<FieldError>) {
-    let Some(value) = present(object, name, errors) else { return };
+/// One of a few texts; the text "null" stands for one that is not known yet.
+fn choice(
+    object: &Object,
+    name: &str,
+    value: &Value,
+    choices: &[&str],
+    errors: &mut Vec<FieldError>,
+) {
+    let is_unknown = value == "null";
     let value = js::to_text(value);
-    let message = if value == "null" {
+    let message = if is_unknown {
         if matches!(object.text("state"), Some("creating" | "failed")) {
             return;
         }
@@ -273,43 +237,30 @@ fn choice(object: &Object, name: &str, choices: &[&str], errors: &mut Vec<FieldE
     errors.push(FieldError::invalid(name).because(message));
 }
 
-/// Fields that describe the hardware of a volume's guest: required for volumes, refused for the
-/// others.
-fn of_volumes<'a>(
-    object: &'a Object,
-    name: &str,
-    errors: &mut Vec<FieldError>,
-) -> Option<&'a Value> {
-    let volume = object.text("type") == Some("zvol");
-    match object.value(name) {
-        None if volume => errors.push(FieldError::missing(name)),
-        None => {}
-        Some(value) if js::truthy(value) && !volume => {
-            let message = format!(
-                "invalid image {name}: \"{}\" (only images of type zvol have one)",
-                js::to_text(value)
-            );
-            errors.push(FieldError::invalid(name).because(message));
-        }
-        Some(value) => return Some(value),
+/// Fields that describe the hardware of a volume's guest say nothing for the others. Whether there is more to check.
+fn is_of_volume(object: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) -> bool {
+    if !js::truthy(value) || object.text("type") == Some("zvol") {
+        return true;
     }
-    None
+    // The known words, which say the reverse of what is meant; one of them has two blanks.
+    let blanks = if name == "disk_driver" { "  " } else { " " };
+    errors.push(FieldError::invalid(name).because(format!(
+        "invalid image {name}: \"{}\" (cannot have a value{blanks}when image type is zvol)",
+        js::to_text(value)
+    )));
+    false
 }
 
-fn driver(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    if let Some(value) = of_volumes(object, name, errors)
-        && !value.is_string()
-    {
+fn driver(object: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if is_of_volume(object, name, value, errors) && !value.is_string() {
         let message =
             format!("invalid image {name}: \"{}\" (must be a string)", js::to_text(value));
         errors.push(FieldError::invalid(name).because(message));
     }
 }
 
-fn image_size(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    if let Some(value) = of_volumes(object, name, errors)
-        && js::to_number(value).fract() != 0.0
-    {
+fn image_size(object: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if is_of_volume(object, name, value, errors) && js::to_number(value).fract() != 0.0 {
         let message = format!(
             "invalid image {name}: \"{}\" (must be a positive integer)",
             js::to_text(value)
@@ -318,55 +269,56 @@ fn image_size(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>
     }
 }
 
-fn files(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
+fn files(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
     let mut refuse = |message: String| errors.push(FieldError::invalid(name).because(message));
-    match object.value(name) {
-        None if is_activated(object) => errors.push(
-            FieldError::missing(name).because("if activated is \"true\" files must be present"),
-        ),
-        None => {}
-        Some(Value::Array(files)) => match files.as_slice() {
+    match value {
+        Value::Array(files) => match files.as_slice() {
             [] => {}
             [file] => file_members(file, refuse),
             _ => refuse("invalid image \"files\": too many files".to_owned()),
         },
-        Some(other) => {
+        other => {
             refuse(format!("invalid image \"files\" (not an array): {}", js::to_text(other)));
         }
     }
 }
 
+/// A file has a checksum, its size and its compression. SmartOS's imgadm knows SHA-1 alone.
 fn file_members(file: &Value, mut refuse: impl FnMut(String)) {
-    for member in ["sha1", "size", "compression"] {
-        if !file.get(member).is_some_and(js::truthy) {
+    let mut need = |there: bool, member: &str| {
+        if !there {
             refuse(format!("invalid image \"files\": file missing \"{member}\" field"));
         }
-    }
-    if let Some(value) = file.get("compression").filter(|value| js::truthy(value))
-        && !value.as_str().is_some_and(|name| COMPRESSIONS.contains(&name))
+    };
+    let is_text = |member: &str| file[member].as_str().is_some_and(|text| !text.is_empty());
+    need(is_text("sha1") || is_text("sha256"), "sha1");
+    need(file["size"].as_u64().is_some_and(|size| size > 0), "size");
+    let compression = &file["compression"];
+    need(js::truthy(compression), "compression");
+    if js::truthy(compression)
+        && !compression.as_str().is_some_and(|name| COMPRESSIONS.contains(&name))
     {
         refuse(format!(
             "invalid image \"files\": invalid compression \"{}\" (must be one of {})",
-            js::to_text(value),
+            js::to_text(compression),
             COMPRESSIONS.join(", ")
         ));
     }
 }
 
 /// The elements of an array field.
-fn elements<'a>(object: &'a Object, name: &str, errors: &mut Vec<FieldError>) -> &'a [Value] {
-    match present(object, name, errors) {
-        Some(Value::Array(elements)) => elements,
-        Some(other) => {
-            errors.push(not(name, "an array", other));
-            &[]
-        }
-        None => &[],
-    }
+fn elements<'a>(name: &str, value: &'a Value, errors: &mut Vec<FieldError>) -> &'a [Value] {
+    value.as_array().map_or_else(
+        || {
+            errors.push(not(name, "an array", value));
+            [].as_slice()
+        },
+        Vec::as_slice,
+    )
 }
 
-fn acl(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    let bad = elements(object, name, errors)
+fn acl(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    let bad = elements(name, value, errors)
         .iter()
         .enumerate()
         .find(|(_, element)| !element.as_str().is_some_and(is_uuid));
@@ -378,16 +330,16 @@ fn acl(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn users(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    for user in elements(object, name, errors) {
+fn users(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    for user in elements(name, value, errors) {
         if !user.as_object().is_some_and(|user| user.len() == 1 && user.has("name")) {
             errors.push(bad_entry(name, user));
         }
     }
 }
 
-fn billing_tags(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    for tag in elements(object, name, errors) {
+fn billing_tags(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    for tag in elements(name, value, errors) {
         if tag.as_str().is_none_or(|tag| tag.chars().count() > MAX_BILLING_TAG) {
             let message = format!("invalid image \"{name}\" entry : {}", js::to_text(tag));
             errors.push(FieldError::invalid(name).because(message));
@@ -395,24 +347,19 @@ fn billing_tags(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldErro
     }
 }
 
-fn texts(object: &Object, name: &str, errors: &mut Vec<FieldError>) {
-    for element in elements(object, name, errors) {
+fn texts(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    for element in elements(name, value, errors) {
         if !element.is_string() {
             errors.push(bad_entry(name, element));
         }
     }
 }
 
-fn channels(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    texts(object, name, errors);
-}
-
-fn inherited_directories(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    match object.value(name) {
-        Some(value) if object.text("type") != Some("zone-dataset") => {
-            errors.push(not_of_zones(name, value));
-        }
-        _ => texts(object, name, errors),
+fn inherited_directories(object: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    if object.text("type") == Some("zone-dataset") {
+        texts(object, name, value, errors);
+    } else {
+        errors.push(not_of_zones(name, value));
     }
 }
 
@@ -423,25 +370,24 @@ fn not_of_zones(name: &str, value: &Value) -> FieldError {
     ))
 }
 
-fn traits(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    match present(object, name, errors) {
-        Some(Value::Object(traits)) => {
-            for (key, value) in traits {
-                if !matches!(value, Value::String(_) | Value::Bool(_) | Value::Array(_)) {
-                    errors.push(FieldError::invalid(name).because(format!(
-                        "invalid image \"{name}\" entry: ({key}, {})",
-                        Compact(value)
-                    )));
-                }
-            }
+fn traits(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
+    let Some(traits) = value.as_object() else {
+        errors.push(not(name, "an object", value));
+        return;
+    };
+    for (key, value) in traits {
+        if !matches!(value, Value::String(_) | Value::Bool(_) | Value::Array(_)) {
+            errors.push(
+                FieldError::invalid(name).because(format!(
+                    "invalid image \"{name}\" entry: ({key}, {})",
+                    Compact(value)
+                )),
+            );
         }
-        Some(other) => errors.push(not(name, "an object", other)),
-        None => {}
     }
 }
 
-fn tags(object: &Object, name: &str, _: Mode, errors: &mut Vec<FieldError>) {
-    let Some(value) = present(object, name, errors) else { return };
+fn tags(_: &Object, name: &str, value: &Value, errors: &mut Vec<FieldError>) {
     if !value.is_object() {
         errors.push(not(name, "an object", value));
         return;

@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::ImageManifest;
 use super::rules::FIELDS;
-use crate::fields::Fields;
+use crate::fields::Object;
 
 /// Why a field is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
+    /// It is not there.
     Missing,
+    /// It is wrong.
     Invalid,
 }
 
@@ -26,7 +27,9 @@ impl Problem {
 /// A field that is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
+    /// The field's name; of a requirement, `requirements.NAME`.
     pub field: String,
+    /// Why it is refused.
     pub problem: Problem,
     /// What is wrong, where the field's name does not say it all.
     pub message: Option<String>,
@@ -64,71 +67,26 @@ pub fn message(errors: &[FieldError]) -> String {
     format!("invalid manifest: {}", errors.join(", "))
 }
 
-/// What the manifest is for: a server asks for more than an installation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Installation by imgadm.
-    Minimal,
-    /// A server within a data centre.
-    Dc,
-    /// A server for everybody: its images are public.
-    Public,
-    /// A server for few: its images are not public.
-    Private,
-}
+/// The fields that every manifest needs.
+const REQUIRED: [&str; 6] = ["v", "uuid", "name", "version", "type", "os"];
 
-const MINIMAL: [&str; 6] = ["v", "uuid", "name", "version", "type", "os"];
-const SERVED: [&str; 17] = [
-    "v",
-    "uuid",
-    "owner",
-    "name",
-    "version",
-    "disabled",
-    "activated",
-    "published_at",
-    "public",
-    "state",
-    "type",
-    "os",
-    "files",
-    "nic_driver",
-    "disk_driver",
-    "cpu_type",
-    "image_size",
-];
-
-impl Mode {
-    fn required(self) -> &'static [&'static str] {
-        match self {
-            Mode::Minimal => &MINIMAL,
-            Mode::Dc | Mode::Public | Mode::Private => &SERVED,
-        }
-    }
-}
-
-/// Checks what installing an image needs.
-pub fn validate_minimal(manifest: &ImageManifest) -> Result<(), Vec<FieldError>> {
-    validate(manifest, Mode::Minimal)
-}
-
-/// Checks a manifest: required fields first, then the others that are there, then those that nobody
-/// knows.
-pub fn validate(manifest: &ImageManifest, mode: Mode) -> Result<(), Vec<FieldError>> {
-    let object = manifest.object();
-    let required = mode.required();
+/// Checks what installing an image needs of its manifest.
+///
+/// # Errors
+/// Every field that is missing or wrong: the required ones first, then the others that are there, then those that
+/// nobody knows.
+pub fn validate(manifest: &Object) -> Result<(), Vec<FieldError>> {
     let mut errors = Vec::new();
-    for name in required {
-        if let Some(field) = FIELDS.iter().find(|field| field.name == *name) {
-            (field.rule)(object, field.name, mode, &mut errors);
+    let (required, optional): (Vec<_>, Vec<_>) =
+        FIELDS.iter().partition(|field| REQUIRED.contains(&field.name));
+    for field in required.into_iter().chain(optional) {
+        match manifest.get(field.name) {
+            Some(value) => (field.rule)(manifest, field.name, value, &mut errors),
+            None if REQUIRED.contains(&field.name) => errors.push(FieldError::missing(field.name)),
+            None => {}
         }
     }
-    for field in FIELDS {
-        if !required.contains(&field.name) && object.has(field.name) {
-            (field.rule)(object, field.name, mode, &mut errors);
-        }
-    }
-    let unknown = object.keys().filter(|key| !FIELDS.iter().any(|field| field.name == **key));
+    let unknown = manifest.keys().filter(|key| !FIELDS.iter().any(|field| field.name == **key));
     errors.extend(unknown.map(|key| FieldError::invalid(key)));
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
@@ -138,67 +96,85 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn base() -> Value {
-        json!({
+    fn base() -> Object {
+        let base = json!({
             "v": 2, "uuid": "01b2c898-945f-11e1-a523-af1afbe22822", "name": "base", "version": "1.0",
             "type": "zone-dataset", "os": "smartos",
-        })
+        });
+        base.as_object().cloned().unwrap_or_default()
     }
 
     /// The message for the base manifest with `changes` made to it; null takes a field out.
-    fn verdict(changes: Value, mode: Mode) -> String {
-        let mut manifest: ImageManifest = serde_json::from_value(base()).unwrap_or_default();
+    fn verdict(changes: Value) -> String {
+        let mut manifest = base();
         for (key, value) in changes.as_object().into_iter().flatten() {
             if value.is_null() {
-                manifest.take(key);
+                manifest.shift_remove(key);
             } else {
-                manifest.set(key, value.clone());
+                manifest.insert(key.clone(), value.clone());
             }
         }
-        validate(&manifest, mode).map_or_else(|errors| message(&errors), |()| "good".to_owned())
-    }
-
-    fn minimal(changes: Value) -> String {
-        verdict(changes, Mode::Minimal)
+        validate(&manifest).map_or_else(|errors| message(&errors), |()| "good".to_owned())
     }
 
     #[test]
     fn the_least_is_enough_for_imgadm() {
-        assert_eq!(minimal(json!({})), "good");
+        assert_eq!(verdict(json!({})), "good");
         assert_eq!(
-            minimal(json!({"v": null, "os": null})),
+            verdict(json!({"v": null, "os": null})),
             "invalid manifest: v (MissingParameter), os (MissingParameter)"
         );
-        assert_eq!(minimal(json!({"uuid": "X"})), "invalid manifest: uuid");
-        assert_eq!(minimal(json!({"x-mine": 1})), "invalid manifest: x-mine");
+        assert_eq!(verdict(json!({"uuid": "X"})), "invalid manifest: uuid");
+        assert_eq!(verdict(json!({"x-mine": 1})), "invalid manifest: x-mine");
     }
 
     #[test]
     fn types_decide_what_else_is_needed() {
+        assert_eq!(verdict(json!({"type": "zvol"})), "good", "only servers ask for drivers");
         assert_eq!(
-            verdict(json!({"type": "zvol"}), Mode::Minimal),
-            "good",
-            "drivers are only asked for by servers"
+            verdict(json!({"image_size": 5})),
+            "invalid manifest: image_size (invalid image image_size: \"5\" (cannot have a value when image type is zvol))"
         );
         assert_eq!(
-            minimal(json!({"image_size": 5})),
-            "invalid manifest: image_size (invalid image image_size: \"5\" (only images of type zvol have one))"
-        );
-        assert_eq!(
-            minimal(json!({"type": "zvol", "image_size": "x"})),
+            verdict(json!({"type": "zvol", "image_size": "x"})),
             "invalid manifest: image_size (invalid image image_size: \"x\" (must be a positive integer))"
         );
     }
 
     #[test]
+    fn fields_have_their_forms() {
+        for (field, value, wrong) in [
+            ("published_at", json!("2020"), "published_at (published_at date not in"),
+            ("homepage", json!("ftp://x"), "homepage (invalid image homepage URL protocol)"),
+            ("acl", json!(["x"]), "acl (invalid image \"acl\" (item 0 is not a UUID): x)"),
+            ("os", json!(1), "os (invalid image os, \"1\", must be one of"),
+            ("nic_driver", json!("v"), "nic_driver (invalid image nic_driver: \"v\" (cannot have"),
+            ("tags", json!([]), "tags (invalid image \"tags\" (not an object): [])"),
+            ("traits", json!({"a": 1}), "traits (invalid image \"traits\" entry: (a, 1))"),
+            ("channels", json!([5]), "channels (invalid image \"channels\" entry: 5)"),
+            ("users", json!([{}]), "users (invalid image \"users\" entry: {})"),
+            ("icon", json!(5), "icon"),
+        ] {
+            let verdict = verdict(json!({field: value}));
+            assert!(verdict.starts_with(&format!("invalid manifest: {wrong}")), "{verdict}");
+        }
+        for value in [json!("2020-01-02T00:00:00Z"), json!("2020-01-02T00:00:00.123Z")] {
+            assert_eq!(verdict(json!({"published_at": value})), "good");
+        }
+        let text = serde_json::from_str(r#"{"v": 2, "name": null}"#).unwrap_or_default();
+        let errors = validate(&text).unwrap_err();
+        assert!(errors.iter().any(|error| error.field == "name"), "null is no name: {errors:?}");
+    }
+
+    #[test]
     fn names_have_letters_and_lengths() {
-        assert!(minimal(json!({"name": "a*b"})).contains("invalid characters"));
-        assert!(minimal(json!({"name": "x".repeat(1025)})).contains("too long, max 1024"));
+        assert!(verdict(json!({"name": "a*b"})).contains("invalid characters"));
+        assert!(verdict(json!({"name": "x".repeat(1025)})).contains("too long, max 1024"));
         assert!(
-            minimal(json!({"version": "1 0"})).contains("image version has invalid characters")
+            verdict(json!({"version": "1 0"})).contains("image version has invalid characters")
         );
         assert_eq!(
-            minimal(json!({"type": "tape"})),
+            verdict(json!({"type": "tape"})),
             "invalid manifest: type (invalid image type, \"tape\", must be one of: zone-dataset, zvol, lx-dataset, docker, other)"
         );
     }
@@ -206,13 +182,15 @@ mod tests {
     #[test]
     fn files_name_their_checksum_size_and_compression() {
         let good = json!({"sha1": "ab", "size": 5, "compression": "gzip"});
-        assert_eq!(minimal(json!({"files": [good.clone()]})), "good");
-        assert!(minimal(json!({"files": [good.clone(), good]})).contains("too many files"));
-        let bad = minimal(json!({"files": [{"compression": "lzma"}]}));
+        assert_eq!(verdict(json!({"files": [good.clone()]})), "good");
+        let sha256 = json!({"sha256": "ab", "size": 5, "compression": "zstd"});
+        assert_eq!(verdict(json!({"files": [sha256]})), "good");
+        assert!(verdict(json!({"files": [good.clone(), good]})).contains("too many files"));
+        let bad = verdict(json!({"files": [{"compression": "lzma"}]}));
         for part in [
             "file missing \"sha1\" field",
             "file missing \"size\" field",
-            "invalid compression \"lzma\" (must be one of gzip, bzip2, xz, none)",
+            "invalid compression \"lzma\" (must be one of gzip, bzip2, xz, none, zstd)",
         ] {
             assert!(bad.contains(part), "{bad}");
         }
@@ -220,7 +198,7 @@ mod tests {
 
     #[test]
     fn requirements_are_known_and_consistent() {
-        let requirements = |value: Value| minimal(json!({"requirements": value}));
+        let requirements = |value: Value| verdict(json!({"requirements": value}));
         assert_eq!(requirements(json!({"min_ram": 256, "max_ram": 256, "ssh_key": true})), "good");
         assert!(
             requirements(json!({"min_ram": 512, "max_ram": 256}))
@@ -235,24 +213,6 @@ mod tests {
         assert!(requirements(json!({"bootrom": "uefi"})).contains("requirements.bootrom"));
         assert!(
             requirements(json!({"cpus": 5})).contains("cpus (unsupported requirement \"cpus\")")
-        );
-    }
-
-    #[test]
-    fn servers_ask_for_more() {
-        let served = json!({
-            "owner": "00000000-0000-0000-0000-000000000000", "disabled": false, "activated": true,
-            "published_at": "2020-01-02T03:04:05Z", "public": true, "state": "active",
-            "files": [{"sha1": "ab", "size": 5, "compression": "gzip"}],
-        });
-        assert_eq!(verdict(served.clone(), Mode::Public), "good");
-        assert!(
-            verdict(served, Mode::Private)
-                .contains("public images are not allowed on a private Images API")
-        );
-        assert!(
-            verdict(json!({}), Mode::Dc)
-                .starts_with("invalid manifest: owner (MissingParameter), disabled")
         );
     }
 }

@@ -16,7 +16,8 @@ pub fn image() -> Value {
     });
     let file = json!({
         "type": "object",
-        "required": ["sha1", "size", "compression"],
+        "required": ["size", "compression"],
+        "anyOf": [{ "required": ["sha1"] }, { "required": ["sha256"] }],
         "properties": {
             "sha1": { "type": "string", "description": "SHA-1 of the stored bytes." },
             "sha256": { "type": "string", "description": "SHA-256 of the stored bytes." },
