@@ -188,6 +188,9 @@ impl<'a> Work<'a> {
             (base.content != Content::Layer || target.zstream)
                 && spool::ready_made(&spool::path(target.root, &base.uuid), base).is_none()
         });
+        if streams && let Some(base) = images.last() {
+            spool::discard_partial(target.root, &base.uuid);
+        }
         let spooled = images.len() - usize::from(streams);
         let missing = &images[..spooled];
         Ok(Self {

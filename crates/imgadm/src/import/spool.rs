@@ -37,6 +37,12 @@ pub fn ready_made(file: &Path, image: &Image) -> Option<u64> {
     None
 }
 
+/// Removes what an import that was killed left of an image's download; for whoever holds the image's lock and does not
+/// download it into a file.
+pub fn discard_partial(root: &Root, uuid: &str) {
+    let _ = std::fs::remove_file(partial(&path(root, uuid)));
+}
+
 fn file_matches(path: &Path, sum: &Checksum) -> bool {
     checksum_of(path, sum).is_ok_and(|hex| hex == sum.hex)
 }
