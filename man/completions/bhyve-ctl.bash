@@ -11,10 +11,7 @@ _bhyve_ctl() {
     status) options='--json' ;;
     stats) options='--json' ;;
     devices) options='--json' ;;
-    nmi) options='--json' ;;
-    reset) options='--json' ;;
-    powerdown) options='--json --timeout' ;;
-    poweroff) options='--json' ;;
+    powerdown) options='--timeout' ;;
     list) options='--json' ;;
     vnc) options='--listen' ;;
     metadata) options='--socket --file' ;;

@@ -6,10 +6,7 @@ complete -c bhyve-ctl -n "__fish_seen_subcommand_from cmdline" -l xml -l flavour
 complete -c bhyve-ctl -n "__fish_seen_subcommand_from status" -l json
 complete -c bhyve-ctl -n "__fish_seen_subcommand_from stats" -l json
 complete -c bhyve-ctl -n "__fish_seen_subcommand_from devices" -l json
-complete -c bhyve-ctl -n "__fish_seen_subcommand_from nmi" -l json
-complete -c bhyve-ctl -n "__fish_seen_subcommand_from reset" -l json
-complete -c bhyve-ctl -n "__fish_seen_subcommand_from powerdown" -l json -l timeout
-complete -c bhyve-ctl -n "__fish_seen_subcommand_from poweroff" -l json
+complete -c bhyve-ctl -n "__fish_seen_subcommand_from powerdown" -l timeout
 complete -c bhyve-ctl -n "__fish_seen_subcommand_from list" -l json
 complete -c bhyve-ctl -n "__fish_seen_subcommand_from vnc" -l listen
 complete -c bhyve-ctl -n "__fish_seen_subcommand_from metadata" -l socket -l file

@@ -3,6 +3,8 @@
 mod completions;
 mod demo;
 mod man_tables;
+#[cfg(test)]
+mod options;
 mod schemas;
 
 use std::path::{Path, PathBuf};

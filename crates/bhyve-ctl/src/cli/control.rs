@@ -11,11 +11,15 @@ use super::devices;
 use super::host::Host;
 use crate::machine::{Action, Machine};
 
-/// Commands that take a machine and little else: name and what it is for.
-const COMMANDS: [(&str, &str); 7] = [
+/// Commands that show a machine, as text or as JSON: name and what it is for.
+const SHOWING: [(&str, &str); 3] = [
     ("status", "Print whether a virtual machine runs"),
     ("stats", "Print what the hypervisor has counted"),
     ("devices", "Print the PCI devices of a virtual machine"),
+];
+
+/// Commands that do something to a machine: name and what it is for.
+const ACTING: [(&str, &str); 4] = [
     ("nmi", "Send a non-maskable interrupt to the guest"),
     ("reset", "Press the reset button"),
     ("powerdown", "Press the power button"),
@@ -24,9 +28,11 @@ const COMMANDS: [(&str, &str); 7] = [
 
 pub(super) fn commands() -> Vec<Command> {
     let vm = || super::vm_argument().required(true);
-    let mut commands: Vec<Command> = COMMANDS
-        .iter()
-        .map(|(name, about)| Command::new(*name).about(*about).arg(vm()).arg(super::json_option()))
+    let command =
+        |(name, about): &(&'static str, &'static str)| Command::new(*name).about(*about).arg(vm());
+    let showing = SHOWING.iter().map(command).map(|command| command.arg(super::json_option()));
+    let mut commands: Vec<Command> = showing
+        .chain(ACTING.iter().map(command))
         .map(|command| match command.get_name() {
             "powerdown" => command.arg(
                 Arg::new("timeout")

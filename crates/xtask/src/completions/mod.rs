@@ -101,7 +101,7 @@ fn all() -> Vec<(String, String)> {
 }
 
 /// An option as it is typed.
-fn dashed(name: &str) -> String {
+pub(crate) fn dashed(name: &str) -> String {
     if name.len() == 1 { format!("-{name}") } else { format!("--{name}") }
 }
 
