@@ -50,17 +50,21 @@ fn key(resource: &str, name: &str) -> &'static str {
     }
 }
 
-/// The first line that the operation says, after a setup that says nothing.
-fn said(setup: &str, operation: &str, after: &str) -> (String, String) {
-    let options = Options {
+/// What a session of the zone `z1` is given whose commands are arguments.
+fn options() -> Options {
+    Options {
         program: "zonecfg".to_owned(),
         zone: "z1".to_owned(),
         source: Source::Arguments,
         read_only: false,
         alternate_root: false,
-    };
+    }
+}
+
+/// The first line that the operation says, after a setup that says nothing.
+fn said(setup: &str, operation: &str, after: &str) -> (String, String) {
     let mut paper = Paper::default();
-    let mut session = Session::new(&mut paper, options);
+    let mut session = Session::new(&mut paper, options());
     let done = session.run(&format!("{setup}{operation};{after}\n"));
     if done.is_ok() && after.is_empty() {
         let _ = session.finish();
@@ -147,14 +151,7 @@ fn observed_matrix() {
 #[test]
 fn the_setup_of_the_matrix_is_accepted() {
     let mut paper = Paper::default().with_zone(Zone::new("other", "lx"));
-    let options = Options {
-        program: "zonecfg".to_owned(),
-        zone: "z1".to_owned(),
-        source: Source::Arguments,
-        read_only: false,
-        alternate_root: false,
-    };
-    let mut session = Session::new(&mut paper, options);
+    let mut session = Session::new(&mut paper, options());
     assert!(session.run(&format!("{ZONE}\n")).is_ok());
     assert_eq!(paper.err, "");
 }

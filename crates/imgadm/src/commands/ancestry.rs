@@ -1,6 +1,6 @@
 //! `imgadm ancestry`: an installed image and all it is made from.
 
-use super::{Command, HELP, JSON, NO_HEADER, POOL, Run, only_argument, pool};
+use super::{Command, HELP, JSON, NO_HEADER, POOL, Run, pool_and_uuid};
 use crate::app::App;
 use crate::cli::options::{Given, value};
 use crate::cli::print;
@@ -37,9 +37,8 @@ Fields are those of `imgadm list`.
 };
 
 fn run(app: &App, given: &Given) -> Result<()> {
-    let uuid = only_argument(given)?;
-    store::check_uuid(uuid)?;
-    let images = chain(app, &pool(&app.root, given)?, uuid)?;
+    let (pool, uuid) = pool_and_uuid(&app.root, given)?;
+    let images = chain(app, &pool, uuid)?;
     let listing = Listing {
         json: given.has("json"),
         skip_header: given.has("H"),

@@ -2,7 +2,7 @@
 
 use gz::{Root, images, zfs};
 
-use super::{Command, HELP, POOL, Run, only_argument, pool};
+use super::{Command, HELP, POOL, Run, pool_and_uuid};
 use crate::app::App;
 use crate::cli::options::Given;
 use crate::errors::{Error, Result};
@@ -25,18 +25,16 @@ Usage:
 };
 
 fn run(app: &App, given: &Given) -> Result<()> {
-    let uuid = only_argument(given)?;
-    store::check_uuid(uuid)?;
-    let pool = &pool(&app.root, given)?;
+    let (pool, uuid) = pool_and_uuid(&app.root, given)?;
     let dataset = format!("{pool}/{uuid}");
     if !store::dataset_exists(&app.root, &dataset)? {
-        return Err(Error::image_not_installed(pool, uuid));
+        return Err(Error::image_not_installed(&pool, uuid));
     }
     let clones = store::dependent_clones(&app.root, &dataset)?;
     if !clones.is_empty() {
         return Err(Error::has_dependent_clones(uuid, &clones));
     }
-    delete(&app.root, pool, uuid)?;
+    delete(&app.root, &pool, uuid)?;
     println!("Deleted image {uuid}");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Command, HELP, POOL, Run, only_argument, pool};
+use super::{Command, HELP, POOL, Run, pool_and_uuid};
 use crate::app::App;
 use crate::cli::options::{Given, flag};
 use crate::cli::print;
@@ -30,11 +30,9 @@ Usage:
 };
 
 fn run(app: &App, given: &Given) -> Result<()> {
-    let uuid = only_argument(given)?;
-    store::check_uuid(uuid)?;
-    let pool = &pool(&app.root, given)?;
-    let mut image =
-        store::get(&app.root, pool, uuid)?.ok_or_else(|| Error::image_not_installed(pool, uuid))?;
+    let (pool, uuid) = pool_and_uuid(&app.root, given)?;
+    let mut image = store::get(&app.root, &pool, uuid)?
+        .ok_or_else(|| Error::image_not_installed(&pool, uuid))?;
     if given.has("r") {
         let dataset = format!("{pool}/{uuid}");
         let children = json!({

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::import::named;
-use super::{Command, HELP, POOL, QUIET, Run, handle_interrupts, manifest_and_file, pool};
+use super::{
+    Command, HELP, IMAGE_FILE, MANIFEST, POOL, QUIET, Run, handle_interrupts, manifest_and_file,
+    pool,
+};
 use crate::app::App;
-use crate::cli::options::{Given, value};
+use crate::cli::options::Given;
 use crate::errors::{Error, Result};
 use crate::image_manifest;
 use crate::import::bars::Bars;
@@ -23,13 +26,7 @@ use crate::{store, time};
 pub const COMMAND: Command = Command {
     name: "install",
     aliases: &[],
-    options: &[
-        HELP,
-        value(&["m"], "<manifest>", "Required. The file that holds the image's manifest."),
-        value(&["f"], "<file>", "Required. The image file."),
-        QUIET,
-        POOL,
-    ],
+    options: &[HELP, MANIFEST, IMAGE_FILE, QUIET, POOL],
     help: "\
 Installs an image from a manifest and an image file at hand.
 

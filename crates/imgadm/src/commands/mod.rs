@@ -74,6 +74,9 @@ const JSON: Row = flag(&["json", "j"], "JSON output.");
 const NO_HEADER: Row = flag(&["H"], "Do not print table header row.");
 const POOL: Row =
     value(&["P"], "<pool>", "Name of zpool in which to look for the image. Default is \"zones\".");
+const MANIFEST: Row =
+    value(&["m"], "<manifest>", "Required. The file that holds the image's manifest.");
+const IMAGE_FILE: Row = value(&["f"], "<file>", "Required. The image file.");
 const QUIET: Row = flag(&["quiet", "q"], "Disable progress bar.");
 const COLUMNS: Row = value(
     &["o"],
@@ -95,6 +98,13 @@ fn only_argument(given: &Given) -> Result<&str> {
     }
 }
 
+/// The installed image that a command is about: the pool and the UUID.
+fn pool_and_uuid<'a>(root: &Root, given: &'a Given) -> Result<(String, &'a str)> {
+    let uuid = only_argument(given)?;
+    store::check_uuid(uuid)?;
+    Ok((pool(root, given)?, uuid))
+}
+
 /// The argument of an option that a command cannot do without.
 fn required<'a>(given: &'a Given, option: &str, argument: &str) -> Result<&'a str> {
     // No code: this is how the message is known.
@@ -102,7 +112,7 @@ fn required<'a>(given: &'a Given, option: &str, argument: &str) -> Result<&'a st
     given.get(option).ok_or_else(missing)
 }
 
-/// The manifest in a file, and the path of the image file beside it, both of which have to be there.
+/// The manifest in the file of [`MANIFEST`], and the path that [`IMAGE_FILE`] names; both files have to be there.
 fn manifest_and_file(given: &Given) -> Result<(serde_json::Value, &std::path::Path)> {
     let manifest = required(given, "m", "<manifest>")?;
     let file = std::path::Path::new(required(given, "f", "<file>")?);

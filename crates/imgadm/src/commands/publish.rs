@@ -7,9 +7,9 @@ use std::path::Path;
 use serde_json::Value;
 use ureq::http::Response;
 
-use super::{Command, HELP, QUIET, Run, manifest_and_file};
+use super::{Command, HELP, IMAGE_FILE, MANIFEST, QUIET, Run, manifest_and_file};
 use crate::app::App;
-use crate::cli::options::{Given, value};
+use crate::cli::options::Given;
 use crate::config::{Kind, SourceInfo};
 use crate::errors::{Error, Result};
 use crate::import::bars::Bars;
@@ -20,12 +20,7 @@ use crate::store;
 pub const COMMAND: Command = Command {
     name: "publish",
     aliases: &[],
-    options: &[
-        HELP,
-        value(&["m"], "<manifest>", "Required. The file that holds the image's manifest."),
-        value(&["f"], "<file>", "Required. The image file."),
-        QUIET,
-    ],
+    options: &[HELP, MANIFEST, IMAGE_FILE, QUIET],
     help: "\
 Publishes an image, such as \"imgadm create\" makes, on an image server.
 

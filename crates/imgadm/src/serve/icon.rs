@@ -1,10 +1,8 @@
 //! The icons of images.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::Value;
@@ -12,8 +10,7 @@ use serde_json::Value;
 use super::Server;
 use super::catalog::Entry;
 use super::publish::{keep, own_home, receive};
-use super::query::Asked;
-use super::read::{Answer, Parameters, find, send};
+use super::read::{AboutImage, Answer, send};
 use super::refusal::Refusal;
 
 /// The kinds of icon that are taken, and what a file of each is called.
@@ -29,30 +26,19 @@ fn icon(server: &Server, entry: &Entry) -> Option<(PathBuf, &'static str)> {
 }
 
 /// GET /images/UUID/icon
-pub async fn get(
-    State(server): State<Arc<Server>>,
-    Path(uuid): Path<String>,
-    Query(asked): Parameters,
-    headers: HeaderMap,
-) -> Answer {
-    let entry = find(&server, &uuid, &Asked(asked), true)?;
-    let (path, kind) = icon(&server, &entry).ok_or_else(|| {
-        let message = format!("image \"{uuid}\" has no icon");
+pub async fn get(about: AboutImage, headers: HeaderMap) -> Answer {
+    let entry = about.find(true)?;
+    let (path, kind) = icon(&about.server, &entry).ok_or_else(|| {
+        let message = format!("image \"{}\" has no icon", about.uuid);
         Refusal::not_found(message)
     })?;
     send(&path, kind, None, &headers).await
 }
 
 /// PUT /images/UUID/icon
-pub async fn put(
-    State(server): State<Arc<Server>>,
-    Path(uuid): Path<String>,
-    Query(asked): Parameters,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let asked = Asked(asked);
-    let entry = find(&server, &uuid, &asked, false)?;
+pub async fn put(about: AboutImage, headers: HeaderMap, body: Body) -> Answer {
+    let AboutImage { server, asked, .. } = &about;
+    let entry = about.find(false)?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.unwrap_or_default();
     let Some((_, name)) = KINDS.iter().find(|(known, _)| *known == kind) else {
@@ -60,9 +46,9 @@ pub async fn put(
         let message = format!("invalid content-type, {kind}, must be one of {known}");
         return Err(Refusal::upload(message));
     };
-    let home = own_home(&server, &entry)?;
+    let home = own_home(server, &entry)?;
     let received = receive(&home, &headers, asked.get("sha1"), MOST, body).await?;
-    if let Some((before, _)) = icon(&server, &entry) {
+    if let Some((before, _)) = icon(server, &entry) {
         // The new one replaces it, whatever its kind.
         let _ = std::fs::remove_file(before);
     }
@@ -73,19 +59,15 @@ pub async fn put(
 }
 
 /// DELETE /images/UUID/icon
-pub async fn delete(
-    State(server): State<Arc<Server>>,
-    Path(uuid): Path<String>,
-    Query(asked): Parameters,
-) -> Answer {
-    let entry = find(&server, &uuid, &Asked(asked), false)?;
-    own_home(&server, &entry)?;
+pub async fn delete(about: AboutImage) -> Answer {
+    let entry = about.find(false)?;
+    own_home(&about.server, &entry)?;
     let mut manifest = entry.manifest.clone();
     if let Some(fields) = Value::as_object_mut(&mut manifest) {
         fields.shift_remove("icon");
     }
     keep(&entry.manifest_path, &manifest)?;
-    if let Some((path, _)) = icon(&server, &entry) {
+    if let Some((path, _)) = icon(&about.server, &entry) {
         let _ = std::fs::remove_file(path);
     }
     Ok(StatusCode::NO_CONTENT.into_response())

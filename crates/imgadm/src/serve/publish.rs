@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::StreamExt;
@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use super::Server;
 use super::catalog::Entry;
 use super::query::{self, Asked};
-use super::read::{Answer, Parameters, answer_manifest, find};
+use super::read::{AboutImage, Answer, Parameters, answer_manifest};
 use super::refusal::Refusal;
 use super::update;
 use crate::image_manifest;
@@ -77,16 +77,11 @@ pub async fn create(
 }
 
 /// POST /images/UUID?action=…
-pub async fn action(
-    State(server): State<Arc<Server>>,
-    Path(uuid): Path<String>,
-    Query(asked): Parameters,
-    body: Body,
-) -> Answer {
-    let asked = Asked(asked);
+pub async fn action(about: AboutImage, body: Body) -> Answer {
+    let AboutImage { server, uuid, asked } = &about;
     let action = asked.get("action");
     if action == Some("import") {
-        if !is_uuid(&uuid) {
+        if !is_uuid(uuid) {
             return Err(
                 Refusal::validation("the image's uuid is not a UUID").about("uuid", "Invalid")
             );
@@ -97,9 +92,9 @@ pub async fn action(
                 Refusal::validation("the manifest is of another image").about("uuid", "Invalid")
             );
         }
-        return add(&server, &asked, &uuid, manifest);
+        return add(server, asked, uuid, manifest);
     }
-    let entry = find(&server, &uuid, &asked, false)?;
+    let entry = about.find(false)?;
     match action {
         Some("activate") => activate(&entry),
         Some("enable") => update::set_disabled(&entry, false),
@@ -189,21 +184,15 @@ pub fn own_home(server: &Server, entry: &Entry) -> Result<PathBuf, Refusal> {
 }
 
 /// PUT /images/UUID/file: the image's file, checked against the checksum and length that the request gives.
-pub async fn upload(
-    State(server): State<Arc<Server>>,
-    Path(uuid): Path<String>,
-    Query(asked): Parameters,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let asked = Asked(asked);
-    let entry = find(&server, &uuid, &asked, false)?;
+pub async fn upload(about: AboutImage, headers: HeaderMap, body: Body) -> Answer {
+    let AboutImage { server, uuid, asked } = &about;
+    let entry = about.find(false)?;
     if entry.text("state") != "unactivated" {
         let message = format!("cannot modify files on activated image {uuid}");
         return Err(Refusal::unprocessable("ImageFilesImmutable", message));
     }
-    let compression = compression(&asked)?;
-    let home = own_home(&server, &entry)?;
+    let compression = compression(asked)?;
+    let home = own_home(server, &entry)?;
     let received = receive(&home, &headers, asked.get("sha1"), u64::MAX, body).await?;
     let mut file = json!({
         "sha1": received.sha1, "size": received.size, "compression": compression.as_str()
@@ -302,18 +291,14 @@ async fn write(body: Body, most: u64, received: &mut Received) -> std::io::Resul
 
 /// DELETE /images/UUID: one that was published here and that no other is made from. One that is in further channels
 /// only leaves that of the request.
-pub async fn delete(
-    State(server): State<Arc<Server>>,
-    Path(uuid): Path<String>,
-    Query(asked): Parameters,
-) -> Answer {
-    let asked = Asked(asked);
-    let entry = find(&server, &uuid, &asked, false)?;
-    let channel = query::channel(&server.catalog, &asked, false)?;
+pub async fn delete(about: AboutImage) -> Answer {
+    let AboutImage { server, uuid, asked } = &about;
+    let entry = about.find(false)?;
+    let channel = query::channel(&server.catalog, asked, false)?;
     let of_channel =
         server.catalog.list().into_iter().filter(|e| query::in_channel(e, channel.as_deref()));
     let dependent: Vec<String> =
-        of_channel.filter(|e| e.text("origin") == uuid).map(|e| e.uuid.clone()).collect();
+        of_channel.filter(|e| e.text("origin") == *uuid).map(|e| e.uuid.clone()).collect();
     if !dependent.is_empty() {
         let mut named = dependent.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", ");
         if dependent.len() > MOST_NAMED {
@@ -324,7 +309,7 @@ pub async fn delete(
             format!("image \"{uuid}\" has {count} dependent incremental image(s): {named}");
         return Err(Refusal::unprocessable("ImageHasDependentImages", message));
     }
-    let home = own_home(&server, &entry)?;
+    let home = own_home(server, &entry)?;
     let everywhere = asked.flag("force_all_channels")? == Some(true);
     if let Some(channel) = channel.filter(|_| !everywhere)
         && let Some(left) = update::without_channel(&entry, &channel)

@@ -4,7 +4,8 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -98,29 +99,48 @@ fn check_admin_fields(asked: &Asked, trusted: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The image of a path, in the channel that the request is about; with `any`, all channels may be meant.
-pub fn find(server: &Server, uuid: &str, asked: &Asked, any: bool) -> Result<Arc<Entry>, Refusal> {
-    if !is_uuid(uuid) {
-        let message = format!("/images/{uuid} does not exist");
-        return Err(Refusal::not_found(message));
+/// A request about one image: the UUID in its path and what its query asks.
+pub struct AboutImage {
+    pub server: Arc<Server>,
+    pub uuid: String,
+    pub asked: Asked,
+}
+
+impl AboutImage {
+    /// The image, in the channel that the request is about; with `any`, all channels may be meant.
+    pub fn find(&self, any: bool) -> Result<Arc<Entry>, Refusal> {
+        let Self { server, uuid, asked } = self;
+        if !is_uuid(uuid) {
+            let message = format!("/images/{uuid} does not exist");
+            return Err(Refusal::not_found(message));
+        }
+        let channel = query::channel(&server.catalog, asked, any)?;
+        let found = server.catalog.get(uuid);
+        found
+            .filter(|entry| query::in_channel(entry, channel.as_deref()))
+            .ok_or_else(|| Refusal::no_image(uuid))
     }
-    let channel = query::channel(&server.catalog, asked, any)?;
-    let found = server.catalog.get(uuid);
-    found
-        .filter(|entry| query::in_channel(entry, channel.as_deref()))
-        .ok_or_else(|| Refusal::no_image(uuid))
+}
+
+impl FromRequestParts<Arc<Server>> for AboutImage {
+    type Rejection = Response;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        server: &Arc<Server>,
+    ) -> Result<Self, Self::Rejection> {
+        let path = Path::from_request_parts(parts, server).await;
+        let Path(uuid) = path.map_err(IntoResponse::into_response)?;
+        let query = Parameters::from_request_parts(parts, server).await;
+        let Query(asked) = query.map_err(IntoResponse::into_response)?;
+        Ok(Self { server: Arc::clone(server), uuid, asked: Asked(asked) })
+    }
 }
 
 /// GET /images/UUID
-pub async fn manifest(
-    State(server): State<Arc<Server>>,
-    Path(uuid): Path<String>,
-    Query(asked): Parameters,
-    headers: HeaderMap,
-) -> Answer {
-    let asked = Asked(asked);
-    check_admin_fields(&asked, server.is_trusted(&headers))?;
-    let entry = find(&server, &uuid, &asked, true)?;
+pub async fn manifest(about: AboutImage, headers: HeaderMap) -> Answer {
+    check_admin_fields(&about.asked, about.server.is_trusted(&headers))?;
+    let entry = about.find(true)?;
     let etag = manifest_etag(&entry.manifest);
     if is_known(&headers, &etag) {
         return Ok(not_modified(etag));
@@ -129,15 +149,10 @@ pub async fn manifest(
 }
 
 /// GET /images/UUID/file
-pub async fn file(
-    State(server): State<Arc<Server>>,
-    Path(uuid): Path<String>,
-    Query(asked): Parameters,
-    headers: HeaderMap,
-) -> Answer {
-    let entry = find(&server, &uuid, &Asked(asked), true)?;
+pub async fn file(about: AboutImage, headers: HeaderMap) -> Answer {
+    let entry = about.find(true)?;
     let path = entry.file.as_ref().ok_or_else(|| {
-        let message = format!("image \"{uuid}\" has no file");
+        let message = format!("image \"{}\" has no file", about.uuid);
         Refusal::not_found(message)
     })?;
     let sum = entry.manifest.get("files").and_then(|files| files.get(0)?.get("sha1")?.as_str());
