@@ -253,11 +253,16 @@ fn what_cannot_be_made_an_image_of_is_refused_before_anything_is_done() {
         (&["-c", "rar", VM], "Usage"),
         (&["--max-origin-depth=1", VM], "Usage"),
         (&["--max-origin-depth=x", VM], "Option"),
-        (&["-p", "http://127.0.0.1:1", VM], "Usage"),
+        (&["-p", "http://127.0.0.1:1", "-o", out, VM], "Usage"),
         (&["-m", no_manifest.to_str().unwrap(), VM], "FileSystem"),
         (&[VM, "name"], "Usage"),
+        (&["-o", "/nosuch/directory/x", VM, "name=a", "version=1"], "Usage"),
+        (&["-p", "http://127.0.0.1:1", VM, "name=a", "version=1"], "SourcePing"),
     ] {
-        let mut all = vec!["create", "-o", out];
+        let mut all = vec!["create"];
+        if !arguments.contains(&"-p") {
+            all.extend(["-o", out]);
+        }
         all.extend(arguments);
         let run = lab.gz.run("imgadm", &all);
         assert_eq!(run.exit, Some(1), "{arguments:?}: {}", run.stderr);

@@ -155,6 +155,34 @@ fn what_is_not_all_in_the_image_is_refused() {
 }
 
 #[test]
+fn messages_name_what_was_given_and_wrong_words_are_refused_before_a_download() {
+    let server = Server::new(|request| match request.path.as_str() {
+        "/page" => Reply::bytes(b"<html>Welcome</html>"),
+        _ => Reply { status: 404, ..Reply::bytes(b"not here") },
+    });
+    let url = |path: &str| format!("{}/{path}", server.url());
+    let sim = Sim::new();
+    for (argument, part) in [
+        (url("page"), format!("{} is no disk image: it has 20 bytes", url("page"))),
+        (url("gone"), format!("{}: statusCode 404", url("gone"))),
+    ] {
+        let (_, stderr) = said(&import(&sim, &argument));
+        assert!(stderr.contains(&part), "\"{part}\" is not in: {stderr}");
+    }
+    let asked = server.requests.lock().unwrap().len();
+    for (option, value) in [("--os", "linnux"), ("--name", "a*b"), ("--version", "")] {
+        let mut arguments = vec!["import", "--name", "a", "--version", "1", "--os", "linux"];
+        arguments.extend([option, value]);
+        let page = url("page");
+        arguments.push(&page);
+        let (_, stderr) = said(&sim.imgadm(&arguments));
+        assert!(stderr.contains("(ManifestValidation)"), "{option} {value}: {stderr}");
+    }
+    assert_eq!(server.requests.lock().unwrap().len(), asked);
+    assert_eq!(sim.datasets(), ["zones"]);
+}
+
+#[test]
 fn vmdk_of_every_kind_is_read() {
     let Some(lab) = Lab::new() else { return };
     for kind in [

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{Command, HELP, Run, handle_interrupts, publish};
 use crate::app::App;
 use crate::cli::options::{Given, Row, flag, value};
+use crate::config::{Kind, SourceInfo};
 use crate::create::output::{Created, file_name};
 use crate::create::{Request, create};
 use crate::errors::{Error, Result};
@@ -66,7 +67,8 @@ Usage:
 
 {{options}}
 Manifest fields are JSON where that can be read as such, and text otherwise:
-`disabled=true` is a boolean, `name=foo` a string.
+`disabled=true` is a boolean, `os=linux` a string. Name, version, description,
+homepage and eula always are text: `version=1.0`.
 
 Examples:
     imgadm create -c gzip 5f7a53e9-fc4d-d94b-9205-9ff110742aaf \\
@@ -88,8 +90,12 @@ fn run(app: &App, given: &Given) -> Result<()> {
     }
     let max_origin_depth = max_origin_depth(given)?;
     let manifest = manifest_fields(given, fields)?;
-    let save_prefix = save_prefix(app, given, &manifest);
+    let save_prefix = save_prefix(app, given, &manifest)?;
     let prepare_script = given.get("s").map(read_text).transpose()?;
+    if let Some(url) = given.get("publish") {
+        // Not only once the image is made, which takes long: it would be lost.
+        app.source(SourceInfo::new(Kind::Imgapi, url))?.ping()?;
+    }
     handle_interrupts()?;
     let request = Request {
         vm_uuid,
@@ -161,24 +167,41 @@ fn manifest_fields(given: &Given, arguments: &[String]) -> Result<Map<String, Va
                 "invalid manifest field arg \"{argument}\": must match \"<field>=<value>\""
             ))
         })?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-        manifest.insert(key.to_owned(), value);
+        manifest.insert(key.to_owned(), field_value(key, value));
     }
     Ok(manifest)
 }
 
-fn save_prefix(app: &App, given: &Given, manifest: &Map<String, Value>) -> String {
+/// The fields that are text, whatever it looks like: a version 1.0 is no number.
+const TEXT: [&str; 5] = ["name", "version", "description", "homepage", "eula"];
+
+fn field_value(key: &str, text: &str) -> Value {
+    match serde_json::from_str(text) {
+        Ok(value @ Value::String(_)) => value,
+        Ok(value) if !TEXT.contains(&key) => value,
+        _ => text.into(),
+    }
+}
+
+/// The path of the files without their endings. It has to be one that can be written to: the rest takes long.
+fn save_prefix(app: &App, given: &Given, manifest: &Map<String, Value>) -> Result<String> {
     let name = file_name(manifest);
     if given.has("publish") {
         let name = format!("/var/tmp/.imgadm-create-{}", uuid::Uuid::new_v4());
-        return app.root.path(name).to_string_lossy().into_owned();
+        return Ok(app.root.path(name).to_string_lossy().into_owned());
     }
-    match given.get("output-template") {
-        None => name,
-        Some(path) if Path::new(path).is_dir() => {
-            Path::new(path).join(name).to_string_lossy().into_owned()
-        }
-        Some(path) => path.to_owned(),
+    let Some(template) = given.get("output-template") else { return Ok(name) };
+    let path = Path::new(template);
+    if path.is_dir() {
+        return Ok(path.join(name).to_string_lossy().into_owned());
+    }
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    match directory.filter(|directory| !directory.is_dir()) {
+        Some(missing) => Err(Error::usage(format!(
+            "-o,--output-template \"{template}\": {} is no directory",
+            missing.display()
+        ))),
+        None => Ok(template.to_owned()),
     }
 }
 
@@ -200,11 +223,16 @@ mod tests {
     fn fields_are_json_where_they_can_be() {
         let given = Given::default();
         let fields: Vec<String> =
-            ["name=foo", "disabled=true", "n=1", "s=\"true\"", "v=1.0.0"].map(str::to_owned).into();
+            ["name=foo", "disabled=true", "n=1", "s=\"true\"", "version=1.0", "description=\"a\""]
+                .map(str::to_owned)
+                .into();
         let manifest = manifest_fields(&given, &fields).unwrap();
         assert_eq!(
             Value::Object(manifest),
-            serde_json::json!({"name": "foo", "disabled": true, "n": 1, "s": "true", "v": "1.0.0"})
+            serde_json::json!({
+                "name": "foo", "disabled": true, "n": 1, "s": "true", "version": "1.0",
+                "description": "a"
+            })
         );
         let error = manifest_fields(&given, &["nosuch".to_owned()]).unwrap_err();
         assert_eq!(

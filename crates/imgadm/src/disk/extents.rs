@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn disk(descriptor: &str) -> crate::errors::Result<Vec<u8>> {
+    fn disk(descriptor: &str) -> std::io::Result<Vec<u8>> {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a-flat.vmdk"), [[1u8; 512], [2; 512], [3; 512]].concat())
             .unwrap();
@@ -129,7 +129,7 @@ mod tests {
             .unwrap();
         let mut disk = Disk::open(&path, Format::Vmdk)?;
         let mut data = vec![7; disk.size() as usize];
-        disk.read(&mut data, 0).map_err(|e| crate::errors::Error::internal(e.to_string()))?;
+        disk.read(&mut data, 0)?;
         Ok(data)
     }
 

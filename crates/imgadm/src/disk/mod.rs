@@ -15,7 +15,6 @@ use std::path::Path;
 use self::extents::Extent;
 use self::qcow2::Qcow2;
 use self::vmdk::Vmdk;
-use crate::errors::{Error, Result};
 
 /// What a file that is no image of this system holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,19 +80,16 @@ enum Inner {
 
 impl Disk {
     /// Opens a disk image of a format.
-    pub fn open(path: &Path, format: Format) -> Result<Self> {
-        let failed = |e: io::Error| {
-            Error::not_supported(format!("cannot read disk image {}: {e}", path.display()))
-        };
-        let mut file = File::open(path).map_err(failed)?;
-        if format == Format::Vmdk && vmdk::is_descriptor(&mut file).map_err(failed)? {
-            return Ok(Self { inner: Inner::Joined(extents::open(path).map_err(failed)?) });
+    pub fn open(path: &Path, format: Format) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        if format == Format::Vmdk && vmdk::is_descriptor(&mut file)? {
+            return Ok(Self { inner: Inner::Joined(extents::open(path)?) });
         }
         Ok(match format {
-            Format::Qcow2 => Self::of_pieces(Box::new(Qcow2::open(file).map_err(failed)?)),
-            Format::Vmdk => Self::of_pieces(Box::new(Vmdk::open(file).map_err(failed)?)),
+            Format::Qcow2 => Self::of_pieces(Box::new(Qcow2::open(file)?)),
+            Format::Vmdk => Self::of_pieces(Box::new(Vmdk::open(file)?)),
             _ => {
-                let size = file.metadata().map_err(failed)?.len();
+                let size = file.metadata()?.len();
                 Self { inner: Inner::Raw { file, size } }
             }
         })

@@ -188,7 +188,7 @@ mod tests {
         image
     }
 
-    fn open(image: &[u8]) -> crate::errors::Result<Disk> {
+    fn open(image: &[u8]) -> std::io::Result<Disk> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("disk.vmdk");
         std::fs::write(&path, image).unwrap();

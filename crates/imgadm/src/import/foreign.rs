@@ -51,6 +51,7 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
         return Err(Error::usage(format!("--save: {} is no directory", directory.display())));
     }
     let uuid = uuid::Uuid::new_v4().to_string();
+    let mut manifest = manifest(&uuid, about)?;
     let directory = options.root.path(spool::DIRECTORY);
     gz::files::make_directory(&directory)?;
     let scratch = tempfile::Builder::new()
@@ -90,7 +91,8 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
         }
         Format::Raw | Format::Qcow2 | Format::Vmdk => {
             let disk = unpacked(&file, compression, scratch.path(), &mut bound)?;
-            let size = copy_disk(options, &disk, format, &partial.name)?;
+            let mut disk = Disk::open(&disk, format).map_err(|e| unreadable_disk(argument, &e))?;
+            let size = copy_disk(options, &mut disk, argument, format, &partial.name)?;
             let volume = json!({
                 "image_size": size / MIB,
                 "nic_driver": "virtio",
@@ -100,7 +102,10 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
             ("zvol", volume)
         }
     };
-    let manifest = manifest(&uuid, about, kind, more)?;
+    manifest["type"] = kind.into();
+    if let (Some(fields), Value::Object(more)) = (manifest.as_object_mut(), more) {
+        fields.extend(more);
+    }
     let image = Image {
         uuid: uuid.clone(),
         manifest,
@@ -118,8 +123,9 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
     }
 }
 
-fn manifest(uuid: &str, about: &About<'_>, kind: &str, more: Value) -> Result<Value> {
-    let mut manifest = json!({
+/// The manifest, but for what the file tells; what the operator says is checked.
+fn manifest(uuid: &str, about: &About<'_>) -> Result<Value> {
+    let manifest = json!({
         "v": image_manifest::VERSION,
         "uuid": uuid,
         "owner": "00000000-0000-0000-0000-000000000000",
@@ -129,12 +135,9 @@ fn manifest(uuid: &str, about: &About<'_>, kind: &str, more: Value) -> Result<Va
         "disabled": false,
         "public": false,
         "published_at": time::iso(std::time::SystemTime::now()),
-        "type": kind,
+        "type": "other",
         "os": about.os,
     });
-    if let (Some(fields), Value::Object(more)) = (manifest.as_object_mut(), more) {
-        fields.extend(more);
-    }
     image_manifest::validate_minimal(&manifest)?;
     Ok(manifest)
 }
@@ -188,15 +191,23 @@ fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
+fn unreadable_disk(argument: &str, error: &std::io::Error) -> Error {
+    Error::not_supported(format!("cannot read disk image {argument}: {error}"))
+}
+
 /// Makes a volume and writes a disk into it; its size in bytes, whole MiB.
-fn copy_disk(options: &Options<'_>, path: &Path, format: Format, dataset: &str) -> Result<u64> {
+fn copy_disk(
+    options: &Options<'_>,
+    disk: &mut Disk,
+    argument: &str,
+    format: Format,
+    dataset: &str,
+) -> Result<u64> {
     const SECTOR: u64 = 512;
-    let mut disk = Disk::open(path, format)?;
     let size = disk.size();
     if size == 0 || (format == Format::Raw && size % SECTOR != 0) {
         return Err(Error::not_supported(format!(
-            "{} is no disk image: it has {size} bytes",
-            path.display()
+            "{argument} is no disk image: it has {size} bytes"
         )));
     }
     let volume = size.next_multiple_of(MIB);
@@ -212,9 +223,8 @@ fn copy_disk(options: &Options<'_>, path: &Path, format: Format, dataset: &str) 
         let count = (size - offset).min(MIB) as usize;
         // A new volume reads as zeros, so what the last piece lacks and what is empty need not be written.
         buffer.fill(0);
-        disk.read(&mut buffer[..count], offset).map_err(|e| {
-            Error::not_supported(format!("cannot read disk image {}: {e}", path.display()))
-        })?;
+        let read = disk.read(&mut buffer[..count], offset);
+        read.map_err(|e| unreadable_disk(argument, &e))?;
         if !is_zero(&buffer) {
             out.seek(SeekFrom::Start(offset)).map_err(failed)?;
             out.write_all(&buffer).map_err(failed)?;
@@ -255,7 +265,10 @@ impl Origin for UrlFile {
                 request = request.header("if-range", identity);
             }
         }
-        opened(self.client.get(&request)?, offset, &self.url)
+        let response = self.client.get(&request);
+        // One of many URLs an operator may have typed: the message says which.
+        let opened = response.and_then(|response| opened(response, offset, &self.url));
+        opened.map_err(|error| error.prefixed(&self.url))
     }
 
     fn address(&self) -> String {
