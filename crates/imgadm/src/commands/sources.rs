@@ -265,11 +265,17 @@ fn run_editor(text: &str) -> Result<String> {
         .tempfile()
         .map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(std::env::var_os);
-    let editor = editor.filter(|name| !name.is_empty()).unwrap_or_else(|| "/usr/bin/vi".into());
-    let status = std::process::Command::new(&editor).arg(file.path()).status().map_err(failed)?;
+    let set = |name| std::env::var(name).ok().filter(|command| !command.trim().is_empty());
+    let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "/usr/bin/vi".into());
+    // A command with options, as in `vim -n`, is customary.
+    let mut words = editor.split_whitespace();
+    let status = std::process::Command::new(words.next().unwrap_or_default())
+        .args(words)
+        .arg(file.path())
+        .status()
+        .map_err(|e| Error::file_system(format!("cannot run the editor \"{editor}\": {e}")))?;
     if !status.success() {
-        return Err(Error::internal(format!("the editor {} failed: {status}", editor.display())));
+        return Err(Error::internal(format!("the editor \"{editor}\" failed: {status}")));
     }
     std::fs::read_to_string(file.path()).map_err(failed)
 }

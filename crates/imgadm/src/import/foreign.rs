@@ -205,7 +205,7 @@ fn copy_disk(
 ) -> Result<u64> {
     const SECTOR: u64 = 512;
     let size = disk.size();
-    if size == 0 || (format == Format::Raw && size % SECTOR != 0) {
+    if size == 0 || (format == Format::Raw && !size.is_multiple_of(SECTOR)) {
         return Err(Error::not_supported(format!(
             "{argument} is no disk image: it has {size} bytes"
         )));
