@@ -4,7 +4,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 uuid=6b1d5c8e-2f7e-4d4b-9a51-0c1f5f2f7a10
-file=$(find . -path ./target -prune -o -name fs-full.zfs.gz -print | head -n 1)
+file=$(find . -path ./target -prune -o -name zone.zfs.gz -print | head -n 1)
 cp "$file" "$1/$uuid.file"
 cat >"$1/$uuid.json" <<J
 {

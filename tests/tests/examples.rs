@@ -13,9 +13,9 @@ const VM: &str = "b0000001-0000-4000-8000-000000000001";
 const IMAGES: [(&str, &str, &str, &str, Option<u64>); 3] = [
     (
         "7b4ab0a5-3a4e-4a2c-9b1e-6a1f6a5d2c01",
-        "fs-full",
+        "zone",
         "zone-dataset",
-        "0d0b9a5f0e06183d23c71e7f0e33be1d6747d852",
+        "e906abdf10215211640930ca773ef226b0e216f7",
         None,
     ),
     (

@@ -102,6 +102,10 @@ fn images_hold_what_went_into_them() {
     succeed(gz.vmadm(&["stop", VM, "-F"]));
     succeed(gz.vmadm(&["delete", VM]));
 
+    // What joyent VMs ask of an image, looked for where it is mounted.
+    let zoneinit = dataset.join("root/root/zoneinit.d");
+    fs::create_dir_all(&zoneinit).unwrap();
+    fs::write(zoneinit.join("04-mdata.sh"), "").unwrap();
     // A VM of it, changed, becomes an image of its own; it goes to the server and comes back the same.
     let payload = json!({
         "uuid": VM, "brand": "joyent", "image_uuid": FILESYSTEM, "alias": "x", "max_physical_memory": 256,

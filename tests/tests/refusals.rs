@@ -93,6 +93,50 @@ fn create_refuses_bad_payloads_and_changes_nothing() {
 }
 
 /// The payload without a property, or with it under another name.
+#[test]
+fn images_whose_zones_never_say_that_they_are_set_up_are_refused() {
+    needs!(Need::Simulation);
+    let gz = Gz::init(&["--fixture", "spec"]);
+    let root = gz.path(&format!("/zones/{IMAGE}/root"));
+    let fetch = [root.join("root/zoneinit.d"), root.join("var/zoneinit/includes")];
+    let about = root.join("var/zoneinit/zoneinit.json");
+    for directory in &fetch {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    let old = fetch.each_ref().map(|directory| directory.join("04-mdata.sh"));
+    for (text, file, is_fine) in [
+        (None, None, false),
+        (None, Some(&old[0]), true),
+        (None, Some(&old[1]), true),
+        (Some(r#"{"features": {"var_svc_provisioning": true}}"#), None, true),
+        // What the image says of itself counts.
+        (Some(r#"{"features": {"zoneconfig": true}}"#), Some(&old[0]), false),
+        (Some(r#"{"version": "1"}"#), Some(&old[1]), true),
+        (Some("{"), Some(&old[0]), false),
+    ] {
+        for path in old.iter().chain([&about]).filter(|path| path.exists()) {
+            std::fs::remove_file(path).unwrap();
+        }
+        if let Some(text) = text {
+            std::fs::write(&about, text).unwrap();
+        }
+        if let Some(file) = file {
+            std::fs::write(file, "").unwrap();
+        }
+        for (brand, asks) in [("joyent", true), ("builder", true), ("joyent-minimal", false)] {
+            let vm = with(json!({"brand": brand, "autoboot": false}));
+            if is_fine || !asks {
+                let _ = gz.create(&vm).ok();
+                let _ = gz.vmadm(&["delete", VM]).ok();
+                continue;
+            }
+            let run = refused(&gz, &vm.to_string(), &[]);
+            let words = format!("provisioning dataset {IMAGE} with brand {brand} is not supported");
+            assert_eq!(run.stderr.trim_end(), words, "{text:?} {file:?}");
+        }
+    }
+}
+
 fn renamed(from: &str, to: Option<&str>) -> Value {
     let mut payload = payload();
     let object = payload.as_object_mut().unwrap();

@@ -29,7 +29,7 @@ const IMAGES: &[(Image, &[u8])] = &[
             os: "smartos",
             more: nothing,
         },
-        include_bytes!("../../../tests/data/zfs-streams/fs-full.zfs.gz"),
+        include_bytes!("../../../tests/data/zfs-streams/zone.zfs.gz"),
     ),
     (
         Image {

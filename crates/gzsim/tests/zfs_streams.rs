@@ -14,6 +14,7 @@ const SINGLE: &[(&str, &[(&str, &str)])] = &[
     ("fs-embedded", &[]),
     ("fs-large-block", &[]),
     ("vol-full", &[]),
+    ("zone", &[]),
 ];
 
 #[test]

@@ -1,7 +1,5 @@
 //! `vmadm create`.
 
-use std::io::IsTerminal;
-
 use gz::inventory::Inventory;
 use gz::plan::OnFailure;
 use manifest::ids::{Ids, RandomIds};
@@ -97,7 +95,7 @@ fn plan(
         let facts = facts::storage(root, &payload, &format!("{}/{uuid}", place.dataset))?;
         omnios::create(&given, payload.into_object(), brand, &place, &facts)
     } else {
-        let facts = facts::for_create(root, &payload, brand.vm_type().is_hvm())?;
+        let facts = facts::for_create(root, &payload, brand)?;
         create::plan(payload.into_object(), brand, &facts)
     };
     let mut plan = plan.map_err(Failure::new)?;
@@ -109,11 +107,7 @@ fn plan(
 
 /// The refusal of a payload: the message that scripts know and, on a terminal, what was expected of each bad value.
 pub fn refused(refusal: &Refusal, payload: &Payload, facts: &manifest::Facts) -> Failure {
-    let mut lines = vec![refusal.to_string()];
-    if std::io::stderr().is_terminal() {
-        lines.extend(refusal.explain(payload, facts).iter().map(ToString::to_string));
-    }
-    Failure::new(lines.join("\n"))
+    Failure::explained(refusal, refusal.explain(payload, facts).iter().map(ToString::to_string))
 }
 
 /// A note for each property that is not known; with `--strict` they are refused, and those that the brand does not have

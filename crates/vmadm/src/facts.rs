@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gz::inventory::{Fields, Inventory};
 use gz::{Root, images, nictagadm, platform, settings, zfs};
 use manifest::facts::{ImageFacts, NicTag};
-use manifest::{Facts, Flavour, Payload};
+use manifest::{Brand, Facts, Flavour, Payload, VmType};
 use serde_json::Value;
 
 use crate::cli::Failure;
@@ -171,22 +171,26 @@ fn absent_sources(root: &Root, payload: &Object) -> BTreeSet<String> {
         .collect()
 }
 
-/// Facts for planning a create on SmartOS whose payload has been prepared. Refuses what cannot be made: datasets that
-/// exist, images that do not.
-pub fn for_create(root: &Root, payload: &Payload, hvm: bool) -> Result<create::Facts, Failure> {
+/// Facts for planning a create on SmartOS whose payload has been prepared. Refuses what cannot be made: of images that
+/// do not exist or whose zones never say that they are set up, of datasets that exist.
+pub fn for_create(root: &Root, payload: &Payload, brand: Brand) -> Result<create::Facts, Failure> {
     use manifest::Fields as _;
     let text = |key: &str| payload.text(key).unwrap_or_default().to_owned();
     let pool = text("zpool");
+    let features = brand.features();
+    let mut no_zoneconfig = false;
+    if features.vm_type == VmType::Os && !features.var_svc_provisioning {
+        no_zoneconfig = !provisionable(root, &pool, &text("image_uuid"), brand)?.reads_zoneconfig;
+    }
     let mut facts = storage(root, payload, &format!("{pool}/{}", text("zonename")))?;
-    if hvm {
+    facts.no_zoneconfig = no_zoneconfig;
+    if features.vm_type.is_hvm() {
         let sysinfo = gz::sysinfo::read(root)?;
-        if payload.text("brand") == Some("bhyve") {
+        if brand == Brand::Bhyve {
             check_bhyve(&sysinfo)?;
         }
         facts.platform_buildstamp =
             sysinfo.get("Live Image").and_then(Value::as_str).map(str::to_owned);
-    } else if let Some(image) = payload.text("image_uuid") {
-        facts.no_zoneconfig = no_zoneconfig(root, &format!("/{pool}/{image}/root"))?;
     }
     Ok(facts)
 }
@@ -292,18 +296,60 @@ pub fn block_size(root: &Root, pool: &str) -> Result<u64, Failure> {
     Ok(if large_sectors && text.contains("type: 'raidz'") { LARGE } else { create::BLOCK_SIZE })
 }
 
-/// Whether an image's own description says that it does not read `/root/zoneconfig`.
-pub fn no_zoneconfig(root: &Root, zone_root: &str) -> Result<bool, Failure> {
-    if !root.path(zone_root).is_dir() {
-        return Ok(false);
+/// What the zoneinit of an image does, as the image says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Zoneinit {
+    /// It moves `/var/svc/provisioning` away once the zone has set itself up.
+    pub moves_provisioning: bool,
+    /// It reads `/root/zoneconfig`.
+    pub reads_zoneconfig: bool,
+}
+
+impl Zoneinit {
+    /// Looks below an image's root (`/zones/<uuid>/root`). Before images said what their zoneinit does, one that fetched
+    /// metadata did both.
+    pub fn read(root: &Root, image_root: &str) -> Result<Self, Failure> {
+        const ABOUT: &str = "/var/zoneinit/zoneinit.json";
+        const FETCHES: [&str; 2] =
+            ["/root/zoneinit.d/04-mdata.sh", "/var/zoneinit/includes/04-mdata.sh"];
+        if !root.path(image_root).is_dir() {
+            return Ok(Self { moves_provisioning: false, reads_zoneconfig: true });
+        }
+        let files = gz::zone_files::ZoneRoot::new(root, image_root);
+        let about: Value = match files.read(ABOUT)? {
+            Some(text) => serde_json::from_str(&text)
+                .map_err(|error| Failure::new(format!("{image_root}{ABOUT}: {error}")))?,
+            None => Value::Null,
+        };
+        if let Some(features) = about.get("features") {
+            let has = |name: &str| features.get(name).is_some_and(manifest::js::truthy);
+            return Ok(Self {
+                moves_provisioning: has("var_svc_provisioning"),
+                reads_zoneconfig: has("zoneconfig"),
+            });
+        }
+        let mut moves_provisioning = false;
+        for path in FETCHES {
+            moves_provisioning |= files.exists(path)?;
+        }
+        Ok(Self { moves_provisioning, reads_zoneconfig: true })
     }
-    let files = gz::zone_files::ZoneRoot::new(root, zone_root);
-    let Some(text) = files.read("/var/zoneinit/zoneinit.json")? else { return Ok(false) };
-    let about: Value = serde_json::from_str(&text).map_err(|error| {
-        Failure::new(format!("{zone_root}/var/zoneinit/zoneinit.json: {error}"))
-    })?;
-    let features = about.get("features");
-    Ok(features.is_some_and(|f| !f.get("zoneconfig").is_some_and(manifest::js::truthy)))
+}
+
+/// Refuses an image whose zones would never say that they are set up: create would wait for them in vain.
+fn provisionable(root: &Root, pool: &str, image: &str, brand: Brand) -> Result<Zoneinit, Failure> {
+    let why = match Zoneinit::read(root, &format!("/{pool}/{image}/root")) {
+        Ok(zoneinit) if zoneinit.moves_provisioning => return Ok(zoneinit),
+        Ok(_) => format!(
+            "image {image} has neither features.var_svc_provisioning in /var/zoneinit/zoneinit.json nor zoneinit's \
+             04-mdata.sh: its zones would not say when they are set up"
+        ),
+        Err(Failure::Failed(message)) => message,
+        Err(usage @ Failure::Usage(_)) => return Err(usage),
+    };
+    let refusal =
+        format!("provisioning dataset {image} with brand {} is not supported", brand.as_str());
+    Err(Failure::explained(refusal, [why]))
 }
 
 /// Milliseconds since the epoch.

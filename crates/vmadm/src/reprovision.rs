@@ -75,9 +75,10 @@ fn planning_facts(
     image: &Image,
 ) -> Result<create::Facts, Failure> {
     let stamp = vm.get("platform_buildstamp").and_then(Value::as_str).map(str::to_owned);
+    let zoneinit = facts::Zoneinit::read(root, &format!("/{pool}/{}/root", image.uuid))?;
     Ok(create::Facts {
         now_ms: facts::now_ms(),
-        no_zoneconfig: facts::no_zoneconfig(root, &format!("/{pool}/{}/root", image.uuid))?,
+        no_zoneconfig: !zoneinit.reads_zoneconfig,
         platform_buildstamp: stamp,
         ..create::Facts::default()
     })

@@ -22,8 +22,11 @@ struct Installed {
 const SHA1_OF_NOTHING: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
 
 /// What a zone image of SmartOS holds, as far as vmadm looks at it.
-const ZONE_FILES: &[(&str, &str)] =
-    &[("root/root/zoneinit.d/11-files.sh", "#11\n"), ("root/etc/release", "SmartOS x86_64\n")];
+const ZONE_FILES: &[(&str, &str)] = &[
+    ("root/root/zoneinit.d/04-mdata.sh", "#04\n"),
+    ("root/root/zoneinit.d/11-files.sh", "#11\n"),
+    ("root/etc/release", "SmartOS x86_64\n"),
+];
 
 const LINUX_FILES: &[(&str, &str)] = &[
     ("root/etc/os-release", "ID=linux\n"),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use gz::Root;
@@ -37,6 +37,20 @@ impl Failure {
     /// A failure and its reason.
     pub fn new(message: impl ToString) -> Self {
         Self::Failed(message.to_string())
+    }
+
+    /// A failure in words that scripts match on. On a terminal the lines that explain it stand behind them.
+    pub fn explained(message: impl ToString, lines: impl IntoIterator<Item = String>) -> Self {
+        let mut message = message.to_string();
+        for line in lines {
+            if io::stderr().is_terminal() {
+                message.push('\n');
+                message.push_str(&line);
+            } else {
+                log::info!("{line}");
+            }
+        }
+        Self::Failed(message)
     }
 }
 

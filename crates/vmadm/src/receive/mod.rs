@@ -124,7 +124,7 @@ fn receive_whole(root: &Root, mut vm: Object, pool: Option<&str>) -> Outcome {
         receive::retarget(&mut vm, pool);
     }
     let Prepared { payload, brand, reserved } = checked::whole(root, &vm, &uuid)?;
-    let facts = facts::for_create(root, &payload, brand.vm_type().is_hvm())?;
+    let facts = facts::for_create(root, &payload, brand)?;
     for dataset in receive::datasets(&vm) {
         if zfs::exists(root, &dataset)? {
             return Err(Failure::new(format!("dataset {dataset} already exists")));

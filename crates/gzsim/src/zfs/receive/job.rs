@@ -20,6 +20,12 @@ use super::super::{Zfs, files, props, proptable, received, space};
 use super::plan::Plan;
 use super::{Contents, Options, Package, bad_stream, stream_error};
 
+/// The one file that a filesystem of a real stream is shown with, as its contents are not unpacked: without it vmadm
+/// would take no image of a zone for one.
+const ZONEINIT: &str = "root/var/zoneinit/zoneinit.json";
+const ZONEINIT_TEXT: &str =
+    "{\"features\": {\"var_svc_provisioning\": true, \"zoneconfig\": true}}\n";
+
 /// A checked stream on its way into the state.
 pub struct Job<'a> {
     pub zfs: &'a mut Zfs,
@@ -188,6 +194,10 @@ impl Job<'_> {
         }
         if archived {
             archive::unpack(records, begin.swap, &target).map_err(damaged)?;
+        } else if plan.base.is_none() {
+            let about = target.join(ZONEINIT);
+            fs::create_dir_all(about.parent().unwrap_or(&target))?;
+            fs::write(about, ZONEINIT_TEXT)?;
         }
         Ok((prepared, facts))
     }
