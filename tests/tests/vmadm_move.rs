@@ -153,6 +153,71 @@ fn a_cut_stream_leaves_nothing_of_any_vm() {
 }
 
 #[test]
+fn what_is_no_vm_is_refused_in_the_words_that_scripts_know() {
+    needs!(Need::Simulation, Need::TwoRoots);
+    const DAMAGED: &str = "first of 1 error: vmunbundle exited with code 1";
+    let (here, there) = Gz::twins();
+    let _ = here.create(&zone()).ok();
+    let sent = send(&here, &[]);
+    let before = there.snapshot();
+    let refused = |stdin: &[u8], words: &str| {
+        let run = there.run_with("vmadm", &["recv"], stdin);
+        assert_eq!(run.exit, Some(1), "{}", run.stderr);
+        assert_eq!(run.stderr.trim_end(), words);
+        assert_same(&there, &before, words);
+    };
+    refused(b"", "unable to receive JSON");
+    refused(b"{}", "first of 1 error: Failed to get JSON!");
+    refused(b"MAGIC-VMBUNDLE 1", "first of 1 error: Failed to get JSON!");
+    refused(&[b' '; 2000], "first of 1 error: Failed to get JSON!");
+    refused(b"MAGIC-VMBUNDLE\0", DAMAGED);
+    let head = |name: &str, size: &str, text: &str| -> Vec<u8> {
+        let head = format!("MAGIC-VMBUNDLE\x001\0CHECKSUM\0{name}\0{size}\x00512\0");
+        let mut bytes = head.into_bytes();
+        bytes.resize(512, 0);
+        bytes.extend(text.as_bytes());
+        bytes.resize(1024, 0);
+        bytes
+    };
+    refused(&head("", "2", "{}"), DAMAGED);
+    refused(&head("zones/a", "2", "{}"), DAMAGED);
+    refused(&head("JSON", "x", "{}"), DAMAGED);
+    refused(&head("JSON", "0", ""), DAMAGED);
+    refused(&head("JSON", "2", "{}")[..600], DAMAGED);
+    refused(
+        &head("JSON", "1", "{"),
+        "first of 1 error: the received stream:1:1: the text ends inside an object",
+    );
+    refused(&head("JSON", "2", "[]"), "unable to receive JSON");
+    // What create says of the VM.
+    let image = there.path(&format!("/zones/{IMAGE}/root/root/zoneinit.d/04-mdata.sh"));
+    std::fs::rename(&image, image.with_extension("away")).expect("the image's file");
+    let words = format!(
+        "first of 1 error: provisioning dataset {IMAGE} with brand joyent is not supported"
+    );
+    refused(&sent, &words);
+    std::fs::rename(image.with_extension("away"), &image).expect("the image's file");
+    let mut other = zone();
+    other["uuid"] = "a0000001-0000-4000-8000-000000000002".into();
+    let _ = there.create(&other).ok();
+    let run = there.run_with("vmadm", &["receive"], &sent).failed();
+    let conflict = "first of 1 error: Conflict detected with another vm";
+    assert!(run.stderr.starts_with(conflict), "{}", run.stderr);
+    // What zfs says of a stream that is cut off stands behind the words that are known.
+    let _ = there.vmadm(&["delete", "a0000001-0000-4000-8000-000000000002"]).ok();
+    let run = there.run_with("vmadm", &["receive"], &sent[..sent.len() - 600]).failed();
+    let (first, rest) = run.stderr.split_once('\n').unwrap_or_default();
+    assert_eq!(first, format!("first of 1 error: {DAMAGED}"));
+    assert!(rest.contains("/usr/sbin/zfs receive -F zones/"), "{rest}");
+    let _ = there.run_with("vmadm", &["receive"], &sent).ok();
+    let run = there.run_with("vmadm", &["receive"], &sent).failed();
+    assert_eq!(
+        run.stderr.trim_end(),
+        format!("first of 1 error: VM with UUID {UUID} already exists")
+    );
+}
+
+#[test]
 fn what_came_after_a_snapshot_follows() {
     needs!(Need::Simulation, Need::TwoRoots);
     for payload in [zone(), bhyve()] {

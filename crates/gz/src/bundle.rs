@@ -19,8 +19,11 @@ pub const WHOLE: u32 = 1;
 /// Version of a stream that brings what the other side lacks.
 pub const PARTS: u32 = 2;
 
-/// Name of the chunk with the VM object.
+/// Name of the chunk with the VM object, in version [`WHOLE`].
 pub const JSON: &str = "JSON";
+/// The same in version [`PARTS`]: SmartOS's vmadm does not look at versions, but refuses a first chunk of another name
+/// before it has made anything.
+pub const VM: &str = "VM";
 /// Name of the chunk that lists what comes, in version [`PARTS`].
 pub const LIST: &str = "LIST";
 
@@ -29,7 +32,7 @@ pub const LIST: &str = "LIST";
 pub struct Header {
     /// [`WHOLE`] or [`PARTS`].
     pub version: u32,
-    /// [`JSON`], [`LIST`], or the name of a dataset or snapshot.
+    /// [`JSON`], [`VM`], [`LIST`], or the name of a dataset or snapshot.
     pub name: String,
     /// Bytes of the chunk; 0 for streams.
     pub size: u64,
@@ -56,18 +59,12 @@ impl Header {
         bytes
     }
 
-    /// Reads a header.
-    pub fn parse(bytes: &[u8; BLOCK]) -> Result<Self> {
-        let bad = |why: &str| Error::Unexpected {
-            what: "the VM on standard input".to_owned(),
-            why: why.to_owned(),
-        };
+    /// Reads a header, which begins with the magic.
+    fn parse(bytes: &[u8; BLOCK]) -> Result<Self> {
         let mut fields =
             bytes.split(|b| *b == 0).map(|field| std::str::from_utf8(field).unwrap_or_default());
         let mut next = || fields.next().unwrap_or_default();
-        if next() != MAGIC {
-            return Err(bad("it does not begin as vmadm send does"));
-        }
+        let _magic = next();
         let version = next().parse().unwrap_or(0);
         if !matches!(version, WHOLE | PARTS) {
             return Err(bad("it is of another version of vmadm send"));
@@ -87,20 +84,40 @@ pub fn stdin() -> Result<File> {
     copy.map(File::from).map_err(|e| Error::io("cannot read standard input", e))
 }
 
-/// Reads the next header; `None` at the end of the input.
-pub fn next_header(input: &mut impl Read) -> Result<Option<Header>> {
+/// What stands next on the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// A chunk, whose header this is.
+    Chunk(Header),
+    /// Something that vmadm send did not write.
+    Foreign,
+    /// Nothing: the input is at its end.
+    End,
+}
+
+/// Reads the next header. One that is cut off or damaged is an error.
+pub fn next_header(input: &mut impl Read) -> Result<Next> {
     let mut bytes = [0; BLOCK];
     let mut filled = 0;
     while filled < BLOCK {
         match input.read(&mut bytes[filled..]) {
-            Ok(0) if filled == 0 => return Ok(None),
-            Ok(0) => return Err(ended()),
+            Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::io("cannot read standard input", error)),
         }
     }
-    Header::parse(&bytes).map(Some)
+    if filled == 0 {
+        return Ok(Next::End);
+    }
+    let magic = bytes.strip_prefix(MAGIC.as_bytes());
+    if magic.is_none_or(|rest| rest.first() != Some(&0)) {
+        return Ok(Next::Foreign);
+    }
+    if filled < BLOCK {
+        return Err(bad("it ends too early"));
+    }
+    Header::parse(&bytes).map(Next::Chunk)
 }
 
 /// Reads the chunk that the header announces, without its padding.
@@ -108,27 +125,22 @@ pub fn read_chunk(input: &mut impl Read, header: &Header) -> Result<Vec<u8>> {
     /// More than any VM object takes.
     const MOST: u64 = 256 << 20;
     if header.size > MOST {
-        return Err(Error::Unexpected {
-            what: "the VM on standard input".to_owned(),
-            why: format!("its {} chunk is of {} bytes", header.name, header.size),
-        });
+        return Err(bad(format!("its {} chunk is of {} bytes", header.name, header.size)));
     }
     let mut chunk = Vec::new();
     let whole = header.size + header.padding();
     let read = input.take(whole).read_to_end(&mut chunk);
     let read = read.map_err(|error| Error::io("cannot read standard input", error))?;
     if (read as u64) < whole {
-        return Err(ended());
+        return Err(bad("it ends too early"));
     }
     chunk.truncate(header.size as usize);
     Ok(chunk)
 }
 
-fn ended() -> Error {
-    Error::Unexpected {
-        what: "the VM on standard input".to_owned(),
-        why: "it ends too early".to_owned(),
-    }
+/// What is wrong with the input.
+pub(crate) fn bad(why: impl Into<String>) -> Error {
+    Error::Unexpected { what: "the VM on standard input".to_owned(), why: why.into() }
 }
 
 #[cfg(test)]
@@ -141,7 +153,8 @@ mod tests {
         let bytes = header.to_bytes();
         assert!(bytes.starts_with(b"MAGIC-VMBUNDLE\x001\0CHECKSUM\0JSON\x00700\x001024\0\0"));
         assert_eq!(Header::parse(&bytes).unwrap(), header);
-        assert!(Header::parse(&[0; BLOCK]).is_err());
+        let damaged = Header { version: 9, ..header };
+        assert!(Header::parse(&damaged.to_bytes()).is_err());
     }
 
     #[test]
@@ -152,10 +165,12 @@ mod tests {
         sent.resize(2 * BLOCK, 0);
         sent.extend(b"next");
         let mut input = sent.as_slice();
-        let read = next_header(&mut input).unwrap().unwrap();
-        assert_eq!(read_chunk(&mut input, &read).unwrap(), b"{}");
+        assert_eq!(next_header(&mut input).unwrap(), Next::Chunk(header.clone()));
+        assert_eq!(read_chunk(&mut input, &header).unwrap(), b"{}");
         assert_eq!(input, b"next");
-        assert!(next_header(&mut input).is_err());
-        assert_eq!(next_header(&mut [].as_slice()).unwrap(), None);
+        assert_eq!(next_header(&mut input).unwrap(), Next::Foreign);
+        assert_eq!(next_header(&mut [].as_slice()).unwrap(), Next::End);
+        assert!(next_header(&mut &sent[..BLOCK - 1]).is_err());
+        assert_eq!(next_header(&mut &sent[..MAGIC.len() - 1]).unwrap(), Next::Foreign);
     }
 }

@@ -60,8 +60,18 @@ pub fn execute(root: &Root, plan: &Plan) -> Result<(), Failure> {
 pub fn execute_reserved(root: &Root, plan: &Plan, reserved: Option<Lock>) -> Result<(), Failure> {
     plan::execute_reserved(root, plan, reserved).map_err(|failed| {
         let nested = nesting(plan, &failed.step);
-        prefixed(failure(failed), &"first of 1 error: ".repeat(nested))
+        let unpacking =
+            is_unpacking(&failed.step) && !matches!(failed.error, gz::Error::Interrupted);
+        let failure = failure(failed);
+        let failure =
+            if unpacking { prefixed(failure, &format!("{NOT_UNPACKED}\n")) } else { failure };
+        wrapped(failure, nested)
     })
+}
+
+/// A failure as the original's steps within steps pass it on, each with words of its own in front.
+pub fn wrapped(failure: Failure, times: usize) -> Failure {
+    prefixed(failure, &"first of 1 error: ".repeat(times))
 }
 
 /// A plan as text, as the tools of this system take its commands.
@@ -79,12 +89,23 @@ pub fn shown(root: &Root, plan: &Plan) -> Result<String, Failure> {
     }))
 }
 
+/// What the original says of a stream that it cannot unpack, by a program of its own.
+pub const NOT_UNPACKED: &str = "vmunbundle exited with code 1";
+
+/// Whether a step takes a dataset from a stream that was sent.
+fn is_unpacking(step: &str) -> bool {
+    step.starts_with("zfs receive ")
+}
+
 /// How many times the original wraps the failure of a step (observed), which scripts that match on the start of a
 /// message rely on.
 fn nesting(plan: &Plan, step: &str) -> usize {
     match step.split(' ').nth(3) {
+        _ if is_unpacking(step) => 2,
         Some("install") if step.starts_with("zoneadm ") => 1,
         Some("boot") if step.starts_with("zoneadm ") => 1 + usize::from(plan.command == "create"),
+        // The zone is made in a step of a receive.
+        _ if step.starts_with("zonecfg -z ") => usize::from(plan.command == "receive"),
         _ => usize::from(plan.command == "update"),
     }
 }
@@ -184,6 +205,8 @@ mod tests {
             ("create", "zoneadm -z a install -q 10", 1),
             ("create", "zoneadm -u a boot -X", 2),
             ("start", "zoneadm -u a boot -X", 1),
+            ("receive", "zonecfg -z a", 1),
+            ("receive", "zfs receive -F zones/a", 2),
             ("update", "zonecfg -u a", 1),
             ("update", "zfs set quota=1G zones/a", 1),
         ] {

@@ -214,7 +214,7 @@ fn announce(
     for part in &mut parts {
         part.properties = properties.remove(&part.dataset).unwrap_or_default();
     }
-    send_json(bundle::PARTS, bundle::JSON, &(json::pretty(vm) + "\n"))?;
+    send_json(bundle::PARTS, bundle::VM, &(json::pretty(vm) + "\n"))?;
     send_json(bundle::PARTS, bundle::LIST, &(json::pretty(&parts) + "\n"))?;
     Ok(parts)
 }

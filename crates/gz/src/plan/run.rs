@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::checkpoint;
 use super::step::{Properties, Step};
-use crate::bundle;
+use crate::bundle::{self, Next};
 use crate::files;
 use crate::interrupt;
 use crate::root::Root;
@@ -240,13 +240,14 @@ fn boot_once(root: &Root, uuid: &str, script: &str) -> Result<()> {
 }
 
 fn receive(root: &Root, chunk: &str, into: &str, resumable: bool) -> Result<()> {
-    let header = bundle::next_header(&mut bundle::stdin()?)?;
-    let name = header.map(|header| header.name).unwrap_or_default();
-    if name != chunk {
-        return Err(Error::Unexpected {
-            what: "the VM on standard input".to_owned(),
-            why: format!("{chunk} should follow, not \"{name}\""),
-        });
+    let found = match bundle::next_header(&mut bundle::stdin()?)? {
+        Next::Chunk(header) if header.name == chunk => None,
+        Next::Chunk(header) => Some(header.name),
+        Next::Foreign => Some("what vmadm send did not write".to_owned()),
+        Next::End => Some("the end".to_owned()),
+    };
+    if let Some(found) = found {
+        return Err(bundle::bad(format!("{chunk} should follow, not {found}")));
     }
     let tool = zfs::tool(root).arg("receive");
     let tool = if resumable { tool.arg("-s") } else { tool };

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
+use gz::bundle::{self, Next};
 use gz::inventory::{Fields, Inventory};
 use gz::plan::Step;
-use gz::{Root, bundle, zfs};
+use gz::{Root, zfs};
 use manifest::json;
 use serde_json::Value;
 
@@ -75,28 +76,52 @@ fn take_input(call: &Call) -> Result<(), Failure> {
     }
 }
 
-/// The version of the stream and the VM object that it begins with.
+/// The version of the stream and the VM object that it begins with. Observed: nothing at all, what is no stream and a
+/// stream that is damaged are three messages.
 fn read_vm() -> Result<(u32, Object), Failure> {
     let mut input = bundle::stdin()?;
-    let header = bundle::next_header(&mut input)?
-        .filter(|header| header.name == bundle::JSON)
-        .ok_or_else(|| Failure::new("unable to find JSON in stdin."))?;
-    let chunk = bundle::read_chunk(&mut input, &header)?;
-    match crate::cli::payload::parse(&chunk, "the received stream")? {
-        Value::Object(vm) => Ok((header.version, vm)),
-        _ => Err(unreceivable()),
+    let header = match bundle::next_header(&mut input).map_err(not_unpacked)? {
+        Next::Chunk(header) => header,
+        Next::Foreign => return Err(in_create(Failure::new("Failed to get JSON!"))),
+        Next::End => return Err(unreceivable()),
+    };
+    let name = if header.version == bundle::WHOLE { bundle::JSON } else { bundle::VM };
+    if header.name != name || header.size == 0 {
+        return Err(not_unpacked(format!("it begins with {}, not the VM's {name}", header.name)));
+    }
+    let chunk = bundle::read_chunk(&mut input, &header).map_err(not_unpacked)?;
+    match json::parse(&chunk, "the received stream") {
+        Ok(Value::Object(vm)) => Ok((header.version, vm)),
+        Ok(_) => Err(unreceivable()),
+        Err(error) => Err(in_create(Failure::new(error))),
     }
 }
 
 fn read_parts() -> Result<Vec<Part>, Failure> {
     let mut input = bundle::stdin()?;
-    let header = bundle::next_header(&mut input)?
-        .filter(|header| header.name == bundle::LIST)
-        .ok_or_else(|| Failure::new("unable to find the list of datasets in stdin."))?;
-    let chunk = bundle::read_chunk(&mut input, &header)?;
+    let Next::Chunk(header) = bundle::next_header(&mut input).map_err(not_unpacked)? else {
+        return Err(not_unpacked("the list of its datasets should follow"));
+    };
+    if header.name != bundle::LIST {
+        return Err(not_unpacked(format!(
+            "the list of its datasets should follow, not {}",
+            header.name
+        )));
+    }
+    let chunk = bundle::read_chunk(&mut input, &header).map_err(not_unpacked)?;
     let parts: Vec<Part> = serde_json::from_slice(&chunk)
         .map_err(|error| Failure::new(format!("the list of datasets in stdin: {error}")))?;
     Ok(parts)
+}
+
+/// The original unpacks streams by a program of that name, and says no more where that fails.
+fn not_unpacked(why: impl ToString) -> Failure {
+    in_create(Failure::explained(change::NOT_UNPACKED, [why.to_string()]))
+}
+
+/// Refusals of the VM as a new one, which the original makes in a step of the receive, and wraps once.
+fn in_create(failure: Failure) -> Failure {
+    change::wrapped(failure, 1)
 }
 
 fn unreceivable() -> Failure {
@@ -117,17 +142,18 @@ fn receive_whole(root: &Root, mut vm: Object, pool: Option<&str>) -> Outcome {
     let uuid = uuid_of(&vm)?;
     let _lock = change::begin(root, &uuid)?;
     if Inventory::one(root, &uuid)?.is_some() {
-        return Err(exists(&uuid));
+        return Err(in_create(exists(&uuid)));
     }
     let datasets = receive::whole(receive::datasets(&vm), pool);
     if let Some(pool) = pool {
         receive::retarget(&mut vm, pool);
     }
-    let Prepared { payload, brand, reserved } = checked::whole(root, &vm, &uuid)?;
-    let facts = facts::for_create(root, &payload, brand)?;
+    let Prepared { payload, brand, reserved } =
+        checked::whole(root, &vm, &uuid).map_err(in_create)?;
+    let facts = facts::for_create(root, &payload, brand).map_err(in_create)?;
     for dataset in receive::datasets(&vm) {
         if zfs::exists(root, &dataset)? {
-            return Err(Failure::new(format!("dataset {dataset} already exists")));
+            return Err(in_create(Failure::new(format!("dataset {dataset} already exists"))));
         }
     }
     let plan = receive::plan(Arrival {
@@ -139,7 +165,7 @@ fn receive_whole(root: &Root, mut vm: Object, pool: Option<&str>) -> Outcome {
         datasets,
         resumable: false,
     });
-    change::execute_reserved(root, &plan.map_err(Failure::new)?, reserved)?;
+    change::execute_reserved(root, &plan.map_err(|why| in_create(Failure::new(why)))?, reserved)?;
     Ok(Some(format!("Successfully received VM {uuid}")))
 }
 
@@ -151,7 +177,7 @@ fn receive_parts(call: &Call, mut vm: Object, pool: Option<&str>) -> Outcome {
     let _lock = change::begin(root, &uuid)?;
     let (zone, mut names) = present(root, &uuid)?;
     if zone == Zone::Replaced && parts.iter().all(|part| part.base.is_none()) {
-        return Err(exists(&uuid));
+        return Err(in_create(exists(&uuid)));
     }
     if let Some(pool) = pool {
         receive::retarget(&mut vm, pool);
@@ -168,7 +194,8 @@ fn receive_parts(call: &Call, mut vm: Object, pool: Option<&str>) -> Outcome {
             .collect(),
     };
     transfer::check(&parts, &here, pool).map_err(Failure::new)?;
-    let Prepared { payload, brand, reserved } = checked::without_images(root, &vm, &uuid)?;
+    let Prepared { payload, brand, reserved } =
+        checked::without_images(root, &vm, &uuid).map_err(in_create)?;
     let resumable = call.options.flag("resumable") == Some(true) || zone == Zone::Begun;
     let mut steps = transfer::receive(&parts, pool, resumable);
     steps.extend(
