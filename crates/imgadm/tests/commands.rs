@@ -52,7 +52,13 @@ fn sources_are_edited_in_an_editor() {
         (said(&output).0, told(&sim, &["sources"]))
     };
     let unchanged = "http://127.0.0.1:1\nhttp://127.0.0.1:2\n";
-    for script in [":", "touch \"$1\"", "echo '# a remark' >> \"$1\"", "sed -i 's/$/ /' \"$1\""] {
+    for script in [
+        ":",
+        "touch \"$1\"",
+        "echo '# a remark' >> \"$1\"",
+        "sed -i 's/$/ /' \"$1\"",
+        "echo http://127.0.0.1:1 >> \"$1\"",
+    ] {
         let (stdout, list) = after(edit(&sim, script, &[]));
         assert_eq!((stdout.as_str(), list.as_str()), ("Image sources unchanged\n", unchanged));
     }
@@ -88,6 +94,20 @@ fn sources_are_edited_in_an_editor() {
     let script = "echo https://127.0.0.1:3 docker insecure >> \"$1\"";
     let (stdout, _) = after(edit(&sim, script, &["-f"]));
     assert_eq!(stdout, "Added \"docker\" image source \"https://127.0.0.1:3\" (insecure)\n");
+    // An editor with options, and one that is not there.
+    let run = |visual: &str, editor: &str| {
+        let mut command = sim.command(&["sources", "-e"]);
+        command.env("VISUAL", visual).env("EDITOR", editor).output().unwrap()
+    };
+    let list = told(&sim, &["sources"]);
+    let with_options = format!("{} -n", sim.path("editor").display());
+    std::fs::write(sim.path("editor"), "#!/bin/sh\n[ \"$1\" = -n ] && echo http://[ >> \"$2\"\n")
+        .unwrap();
+    let (_, stderr) = said(&run(" ", &with_options));
+    assert!(stderr.contains("http://["), "{stderr}");
+    let (_, stderr) = said(&run("/nosuch/vi", &with_options));
+    assert!(stderr.contains("cannot run the editor \"/nosuch/vi\""), "{stderr}");
+    assert_eq!(told(&sim, &["sources"]), list);
 }
 
 #[test]

@@ -236,23 +236,24 @@ fn edit(app: &App, force: bool) -> Result<()> {
     Ok(())
 }
 
+/// The sources of an edited list; one that is on several lines counts once.
 fn parse_edited(text: &str) -> Result<Vec<SourceInfo>> {
-    text.lines()
-        .map(|line| line.split('#').next().unwrap_or_default().trim())
-        .filter(|line| !line.is_empty())
-        .map(|line| {
-            let mut words = line.split_whitespace();
-            let url = words.next().unwrap_or_default();
-            let mut info = SourceInfo::parse(url, words.next())?;
-            for option in words.flat_map(|word| word.split(',')) {
-                if option != "insecure" {
-                    return Err(Error::usage(format!("unknown source option: {option}")));
-                }
-                info.insecure = Some(true);
+    let mut sources: Vec<SourceInfo> = Vec::new();
+    for line in text.lines().map(|line| line.split('#').next().unwrap_or_default()) {
+        let mut words = line.split_whitespace();
+        let Some(url) = words.next() else { continue };
+        let mut info = SourceInfo::parse(url, words.next())?;
+        for option in words.flat_map(|word| word.split(',')) {
+            if option != "insecure" {
+                return Err(Error::usage(format!("unknown source option: {option}")));
             }
-            Ok(info)
-        })
-        .collect()
+            info.insecure = Some(true);
+        }
+        if !sources.iter().any(|source| source.same_as(&info)) {
+            sources.push(info);
+        }
+    }
+    Ok(sources)
 }
 
 /// Lets the operator edit a text. The editor is the operator's own program with the operator's own environment, not
