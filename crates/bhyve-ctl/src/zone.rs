@@ -103,11 +103,6 @@ impl HvmZone {
     pub fn value(&self, name: &str) -> Option<&str> {
         self.find(name)?.value.as_deref()
     }
-
-    /// Where the zone's file system starts.
-    pub fn zoneroot(&self) -> String {
-        format!("{}/root", self.zonepath)
-    }
 }
 
 impl Attr {

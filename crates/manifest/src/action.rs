@@ -18,6 +18,7 @@ impl Action {
             .find(|action| action.as_str() == name)
     }
 
+    /// The command's name, as messages have it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Action::Create => "create",

@@ -363,6 +363,7 @@ impl fmt::Display for Brand {
 pub struct BrandSet(u16);
 
 impl BrandSet {
+    /// No brand.
     pub const NONE: BrandSet = BrandSet(0);
 
     /// The set of `brands`.
@@ -376,15 +377,18 @@ impl BrandSet {
         BrandSet(bits)
     }
 
+    /// The brands of either.
     #[must_use]
     pub const fn union(self, other: BrandSet) -> BrandSet {
         BrandSet(self.0 | other.0)
     }
 
+    /// Whether the brand is one of them.
     pub const fn contains(self, brand: Brand) -> bool {
         self.0 & (1 << brand as u16) != 0
     }
 
+    /// Whether no brand is.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }

@@ -27,6 +27,7 @@ pub trait Fields {
         self.object().get(key)
     }
 
+    /// A text.
     fn text(&self, key: &str) -> Option<&str> {
         self.value(key)?.as_str()
     }
@@ -36,10 +37,12 @@ pub trait Fields {
         whole(self.value(key)?)
     }
 
+    /// A number, whole or not.
     fn number(&self, key: &str) -> Option<f64> {
         self.value(key)?.as_f64()
     }
 
+    /// `true` or `false`; texts of them are `None`.
     fn boolean(&self, key: &str) -> Option<bool> {
         self.value(key)?.as_bool()
     }
@@ -157,14 +160,17 @@ macro_rules! object_type {
         pub struct $name($crate::fields::Object);
 
         impl $name {
+            /// One without members.
             pub fn new() -> Self {
                 Self::default()
             }
 
+            /// The object in it.
             pub fn into_object(self) -> $crate::fields::Object {
                 self.0
             }
 
+            /// The same as a JSON value.
             pub fn into_value(self) -> serde_json::Value {
                 serde_json::Value::Object(self.0)
             }

@@ -92,11 +92,6 @@ impl Fields {
         }
     }
 
-    /// Whether reading these takes more than the zone list and the configuration files.
-    pub fn are_costly(&self) -> bool {
-        self.need_datasets() || self.need_snapshots() || self.need_kstat() || self.need_sysinfo()
-    }
-
     fn any(&self, fields: &[&str]) -> bool {
         fields.iter().any(|field| self.wants(field))
     }
@@ -141,14 +136,16 @@ mod tests {
     #[test]
     fn a_lookup_by_uuid_reads_the_zone_list_alone() {
         let fields = Fields::of(["uuid"]);
-        assert!(!fields.need_configuration() && !fields.are_costly() && !fields.need_metadata());
+        assert!(!fields.need_configuration() && !fields.need_metadata());
+        assert!(!fields.need_datasets() && !fields.need_kstat());
     }
 
     #[test]
     fn a_listing_reads_no_metadata_and_no_datasets() {
         let fields = Fields::of(["uuid", "type", "ram", "state", "alias"]);
         assert!(fields.need_configuration());
-        assert!(!fields.need_metadata() && !fields.need_lastexited() && !fields.are_costly());
+        assert!(!fields.need_metadata() && !fields.need_lastexited());
+        assert!(!fields.need_datasets() && !fields.need_snapshots() && !fields.need_kstat());
         assert!(fields.wants("transition") && fields.wants("max_physical_memory"));
     }
 

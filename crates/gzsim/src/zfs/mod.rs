@@ -158,13 +158,6 @@ impl Zfs {
         self.insert_filesystem(name, std::collections::BTreeMap::new())
     }
 
-    /// Gives a pool another size in bytes.
-    pub fn resize_pool(&mut self, name: &str, size: u64) -> Result<()> {
-        let pool = self.state.pools.get_mut(name).ok_or_else(|| no_pool(name))?;
-        pool.size = size;
-        Ok(())
-    }
-
     /// Names of the pools, in order.
     pub fn pools(&self) -> Vec<String> {
         self.state.pools.keys().cloned().collect()

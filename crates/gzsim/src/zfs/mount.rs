@@ -130,11 +130,6 @@ impl Zfs {
         self.state.place(name, ds)
     }
 
-    /// Directory (or, for a volume, file) with a dataset's contents; valid for what is committed.
-    pub fn content_path(&self, name: &str) -> Option<PathBuf> {
-        self.state.datasets.get(name).map(|ds| self.root.join(self.place(name, ds)))
-    }
-
     /// Directory or file with a snapshot's contents; valid for what is committed.
     pub fn snapshot_path(&self, name: &str) -> Option<PathBuf> {
         self.state.snap(name).map(|(_, s)| self.root.join(snap_place(s.id)))
@@ -151,17 +146,6 @@ impl Zfs {
             .filter(|(_, at)| wanted.starts_with(at))
             .max_by_key(|(_, at)| at.components().count())
             .map(|(name, _)| name.clone())
-    }
-
-    /// Where `…/.zfs/snapshot/NAME/…` really is; `None` for paths without that.
-    pub fn resolve_snapshot_path(&self, path: &str) -> Option<PathBuf> {
-        let (fs, rest) = path.split_once("/.zfs/snapshot/")?;
-        let (snap, inside) = rest.split_once('/').unwrap_or((rest, ""));
-        let name = self.filesystem_at(fs)?;
-        if self.state.mountpoint(&name) != fs {
-            return None;
-        }
-        Some(self.snapshot_path(&format!("{name}@{snap}"))?.join(inside))
     }
 
     /// Mountpoints of all mounted filesystems with their datasets, shallow ones first.

@@ -45,16 +45,19 @@ pub mod brands {
     ]);
     /// Brands whose VMs run a kernel of their own.
     pub const HVM: BrandSet = BrandSet::of(&[Brand::Bhyve, Brand::Kvm]);
+    /// All brands.
     pub const ANY: BrandSet = OS.union(HVM);
     pub const BHYVE: BrandSet = BrandSet::of(&[Brand::Bhyve]);
     pub const KVM: BrandSet = BrandSet::of(&[Brand::Kvm]);
     pub const LX: BrandSet = BrandSet::of(&[Brand::Lx]);
+    /// All brands but bhyve.
     pub const NOT_BHYVE: BrandSet = OS.union(KVM);
     /// Brands that can run Docker images.
     pub const CONTAINER: BrandSet = BrandSet::of(&[Brand::JoyentMinimal, Brand::Lx]);
     /// SmartOS's brands whose VMs share the host's kernel: their root always comes from an image.
     pub const SMARTOS_OS: BrandSet =
         BrandSet::of(&[Brand::Joyent, Brand::JoyentMinimal, Brand::Builder, Brand::Lx]);
+    /// SmartOS's brands but bhyve.
     pub const SMARTOS_NOT_BHYVE: BrandSet = SMARTOS_OS.union(KVM);
 }
 

@@ -11,28 +11,40 @@ use crate::brand::{Brand, BrandSet, Flavour};
 /// element that is added, and `update` where in one that is changed.
 #[derive(Clone, Copy, Debug)]
 pub struct Property {
+    /// The name as in payloads; of nested ones `nics.*.mac`.
     pub name: &'static str,
     /// The type of its value in a payload; `None` where no payload may have it.
     pub kind: Option<Kind>,
+    /// Brands whose payloads of create may have it.
     pub create: BrandSet,
+    /// Brands whose payloads of receive may have it.
     pub receive: BrandSet,
+    /// Brands whose payloads of update may have it.
     pub update: BrandSet,
     /// Brands whose payloads may have it on OmniOS alone, beside those above: when it is created or added, and in updates.
     pub create_on_omnios: BrandSet,
     pub update_on_omnios: BrandSet,
     /// Brands that create and receive require it for.
     pub required: BrandSet,
+    /// The least value, in the property's own unit.
     pub min: Option<i64>,
+    /// The greatest value, in the property's own unit.
     pub max: Option<i64>,
+    /// What each element of a list has to be.
     pub element: Option<ElementRule>,
     /// The property that elements of `add_…` and `update_…` arrays are checked as.
     pub checked_as: Option<&'static str>,
+    /// Where its value is read from.
     pub source: Source,
+    /// The ZFS properties it is made of, where it comes from ZFS.
     pub zfs: Option<ZfsSource>,
+    /// How it is written where it is stored.
     pub encoding: Encoding,
     /// Other properties that must be loaded to compute it.
     pub depends_on: &'static [&'static str],
+    /// How lookup and list name what is inside it.
     pub flatten: Option<Flatten>,
+    /// Its column in list.
     pub column: Option<Column>,
     /// The default value, as the manual page shows it.
     pub default_text: Option<&'static str>,

@@ -27,10 +27,8 @@ pub use explain::{Explanation, explain};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Invalid {
     /// There is no such brand; the value as given, or the text `undefined` where there was none.
-    Brand {
-        brand: Value,
-        flavour: Flavour,
-    },
+    Brand { brand: Value, flavour: Flavour },
+    /// Properties are missing, wrong or not the brand's.
     Properties(Problems),
 }
 
@@ -41,10 +39,12 @@ pub struct Problems {
     pub bad_values: Vec<String>,
     /// Properties that the brand does not have, or not for this action.
     pub bad_properties: Vec<String>,
+    /// Properties that the brand requires for this action.
     pub missing_properties: Vec<String>,
 }
 
 impl Problems {
+    /// Whether nothing is wrong.
     pub fn is_empty(&self) -> bool {
         self.bad_values.is_empty()
             && self.bad_properties.is_empty()
