@@ -87,9 +87,9 @@ fn time(gz: &Gz, program: &str, arguments: &[&str]) -> Run {
     Run { total, tools: said.lines().filter_map(tool_time).sum() }
 }
 
-/// The time in a line that ends in `COMMAND took N ms`; none in other lines.
+/// The time in a line with `COMMAND took N ms`, which imgadm has in JSON; none in other lines.
 fn tool_time(line: &str) -> Option<Duration> {
     let (_, time) = line.rsplit_once(" took ")?;
-    let milliseconds: f64 = time.strip_suffix(" ms")?.parse().ok()?;
+    let milliseconds: f64 = time.split_once(" ms")?.0.parse().ok()?;
     Some(Duration::from_secs_f64(milliseconds / 1e3))
 }
