@@ -38,7 +38,17 @@ impl Both {
 
     /// Runs a command on both, the simulated one first.
     pub fn run(&self, arguments: &[&str], stdin: Option<&Path>) -> [Output; 2] {
-        [zfs(&self.simulated, arguments, stdin), zfs(&self.real, arguments, stdin)]
+        [self.run_simulated(arguments, stdin), self.run_real(arguments, stdin)]
+    }
+
+    /// Runs a command on the simulated one alone.
+    pub fn run_simulated(&self, arguments: &[&str], stdin: Option<&Path>) -> Output {
+        zfs(&self.simulated, arguments, stdin)
+    }
+
+    /// Runs a command on the real one alone.
+    pub fn run_real(&self, arguments: &[&str], stdin: Option<&Path>) -> Output {
+        zfs(&self.real, arguments, stdin)
     }
 
     /// Runs a command on both; it must work on both.
@@ -56,7 +66,7 @@ impl Both {
     /// # Panics
     /// Where it fails.
     pub fn real(&self, arguments: &[&str]) -> Vec<u8> {
-        let output = zfs(&self.real, arguments, None);
+        let output = self.run_real(arguments, None);
         assert_success(arguments, &output);
         output.stdout
     }

@@ -25,6 +25,7 @@ mod received;
 mod redo;
 mod rename;
 mod reservation;
+mod rest;
 mod rollback;
 mod send;
 mod snapshot;

@@ -14,7 +14,7 @@ use super::stream::record::{
 };
 use super::stream::writer::Writer;
 use super::stream::{archive, volume};
-use super::{Zfs, number, props, received, token};
+use super::{Zfs, number, props, received};
 
 /// What is sent and how.
 #[derive(Debug, Clone, Default)]
@@ -39,13 +39,13 @@ impl Options {
 
 /// One substream of a send.
 pub struct Part {
-    dataset: String,
-    snap: String,
+    pub(super) dataset: String,
+    pub(super) snap: String,
     /// Full name of the snapshot that it builds on.
-    base: Option<String>,
-    clone: bool,
+    pub(super) base: Option<String>,
+    pub(super) clone: bool,
     /// Guid of a bookmark that it builds on instead.
-    mark: Option<u64>,
+    pub(super) mark: Option<u64>,
 }
 
 /// What a send will write, and what it has to say against it.
@@ -372,48 +372,10 @@ impl Zfs {
         entry.put("snapprops", Value::List(snap_props));
         entry
     }
-
-    /// Writes the rest of a stream whose receive was cut off (`zfs send -t`).
-    pub(super) fn send_resumed(&self, text: &str, out: impl Write) -> Result<()> {
-        let cannot =
-            |why: String| Error::new(Code::BadStream, format!("cannot resume send: {why}"));
-        let partial = token::read(text).ok_or_else(|| {
-            cannot("resume token is corrupt (invalid checksum or contents)".into())
-        })?;
-        let found = self.state.datasets.iter().find_map(|(name, ds)| {
-            ds.snaps.iter().find(|s| s.guid == partial.toguid).map(|s| (name, s))
-        });
-        let Some((name, snap)) = found else {
-            let why = format!("'{}' used in the initial send no longer exists", partial.toname);
-            return Err(cannot(why));
-        };
-        let base = self.state.datasets.iter().find_map(|(n, ds)| {
-            let s = ds.snaps.iter().find(|s| s.guid == partial.fromguid)?;
-            Some(format!("{n}@{}", s.name))
-        });
-        if partial.fromguid != 0 && base.is_none() {
-            let why = format!("incremental source {:#x} no longer exists", partial.fromguid);
-            return Err(cannot(why));
-        }
-        let clone = base.as_deref().is_some_and(|b| b.split('@').next() != Some(name));
-        let part = Part { dataset: name.clone(), snap: snap.name.clone(), base, clone, mark: None };
-        let whole = super::spool::Spool::create(&self.dir)?;
-        let mut file = BufWriter::new(whole.file.try_clone()?);
-        self.send_part(&part, false, &mut file)?;
-        file.flush()?;
-        drop(file);
-        self.unlock()?;
-        let mut whole_file = whole.file.try_clone()?;
-        io::Seek::rewind(&mut whole_file)?;
-        let mut out = BufWriter::new(out);
-        resend(whole_file, &partial.toname, Some(&partial), &mut out)?;
-        out.flush()?;
-        Ok(())
-    }
 }
 
 /// Writes a stored stream again under another name, or what of it comes after the part that a token tells of.
-fn resend(
+pub(super) fn resend(
     stored: File,
     toname: &str,
     after: Option<&super::state::Partial>,

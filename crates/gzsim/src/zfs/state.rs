@@ -161,6 +161,9 @@ pub struct Partial {
     /// Object and offset of the last record written, for the token.
     pub object: u64,
     pub offset: u64,
+    /// The stream's features, as in its BEGIN record.
+    #[serde(default)]
+    pub features: u64,
 }
 
 impl State {

@@ -1,21 +1,70 @@
-//! Resume tokens: `1-CHECKSUM-LENGTH-PAYLOAD`, as on illumos; the payload is our own.
+//! Resume tokens: `1-CHECKSUM-LENGTH-PAYLOAD` in hexadecimal. The payload is a packed name-value list behind zlib, the
+//! checksum the first word of its fletcher-4, the length that of the list (`get_receive_resume_token_impl` in
+//! illumos's and OpenZFS's `dsl_dataset.c`).
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
 
 use super::state::Partial;
+use super::stream::fletcher::Fletcher4;
+use super::stream::nvlist::{List, Value};
+use super::stream::record::{
+    FEATURE_COMPRESSED, FEATURE_EMBED_DATA, FEATURE_LARGE_BLOCKS, FEATURE_RAW,
+};
+
+/// No list of a token is longer; what says so is damaged.
+const MAX_LENGTH: u64 = 1 << 16;
+
+/// What the stream may contain, as the token tells it.
+const FLAGS: [(&str, u64); 4] = [
+    ("largeblockok", FEATURE_LARGE_BLOCKS),
+    ("embedok", FEATURE_EMBED_DATA),
+    ("compressok", FEATURE_COMPRESSED),
+    ("rawok", FEATURE_RAW),
+];
 
 /// The token of a receive that was cut off.
 pub fn make(partial: &Partial) -> String {
-    let mut payload = format!(
-        "{:016x}{:016x}{:016x}{:016x}{:016x}",
-        partial.toguid, partial.fromguid, partial.object, partial.offset, partial.bytes
-    );
-    for byte in partial.toname.bytes() {
-        payload.push_str(&format!("{byte:02x}"));
+    let packed = list(partial).pack_native();
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    let compressed = encoder.write_all(&packed).and_then(|()| encoder.finish());
+    let compressed = compressed.expect("memory can be written to");
+    let mut token = format!("1-{:x}-{:x}-", checksum(&compressed), packed.len());
+    for byte in compressed {
+        let _ = write!(token, "{byte:02x}");
     }
-    format!("1-{:x}-{:x}-{payload}", checksum(&payload), payload.len())
+    token
 }
 
-fn checksum(payload: &str) -> u64 {
-    payload.bytes().fold(0u64, |sum, b| sum.rotate_left(5) ^ u64::from(b)) & 0xff_ffff_ffff
+/// What a token tells, in the system's order.
+pub fn list(partial: &Partial) -> List {
+    let mut list = List::default();
+    let mut number = |name: &str, n| list.put(name, Value::Number(n));
+    if partial.fromguid != 0 {
+        number("fromguid", partial.fromguid);
+    }
+    number("object", partial.object);
+    number("offset", partial.offset);
+    number("bytes", partial.bytes);
+    number("toguid", partial.toguid);
+    list.put("toname", Value::Text(partial.toname.clone()));
+    for (name, feature) in FLAGS {
+        if partial.features & feature != 0 {
+            list.put(name, Value::Flag);
+        }
+    }
+    list
+}
+
+/// The whole words of the text count.
+fn checksum(compressed: &[u8]) -> u64 {
+    let mut sum = Fletcher4::default();
+    sum.update(compressed, false);
+    sum.0[0]
 }
 
 /// What a token tells; `None` if it is damaged.
@@ -25,24 +74,34 @@ pub fn read(text: &str) -> Option<Partial> {
         return None;
     }
     let check = u64::from_str_radix(parts.next()?, 16).ok()?;
-    let len = usize::from_str_radix(parts.next()?, 16).ok()?;
-    let payload = parts.next()?;
-    if !payload.is_ascii() || payload.len() != len || checksum(payload) != check {
+    let length = u64::from_str_radix(parts.next()?, 16).ok()?;
+    let digits = parts.next()?;
+    if !digits.is_ascii() || digits.len() % 2 != 0 || length > MAX_LENGTH {
         return None;
     }
-    let word = |i: usize| u64::from_str_radix(payload.get(16 * i..16 * (i + 1))?, 16).ok();
-    let name = payload.get(16 * 5..)?;
-    let bytes: Option<Vec<u8>> = (0..name.len() / 2)
-        .map(|i| u8::from_str_radix(name.get(2 * i..2 * i + 2)?, 16).ok())
-        .collect();
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    let compressed: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect::<Option<_>>()?;
+    if checksum(&compressed) != check {
+        return None;
+    }
+    let mut packed = Vec::new();
+    ZlibDecoder::new(compressed.as_slice()).take(length).read_to_end(&mut packed).ok()?;
+    let list = List::unpack(&packed)?;
+    let number = |name: &str| match list.get(name) {
+        Some(Value::Number(n)) => Some(*n),
+        _ => None,
+    };
+    let Some(Value::Text(toname)) = list.get("toname") else { return None };
+    let features = FLAGS.iter().filter(|(name, _)| list.has(name));
     Some(Partial {
         id: 0,
-        toguid: word(0)?,
-        fromguid: word(1)?,
-        object: word(2)?,
-        offset: word(3)?,
-        bytes: word(4)?,
-        toname: String::from_utf8(bytes?).ok()?,
+        toguid: number("toguid")?,
+        fromguid: number("fromguid").unwrap_or(0),
+        toname: toname.clone(),
+        bytes: number("bytes")?,
+        object: number("object")?,
+        offset: number("offset")?,
+        features: features.fold(0, |all, (_, feature)| all | feature),
     })
 }
 
@@ -60,11 +119,14 @@ mod tests {
             bytes: 4096,
             object: 1,
             offset: 8192,
+            features: FEATURE_COMPRESSED | FEATURE_EMBED_DATA,
         };
         let token = make(&partial);
         let back = read(&token).unwrap();
-        assert_eq!((back.toguid, back.bytes, back.toname), (u64::MAX, 4096, partial.toname));
+        assert_eq!((back.toguid, back.bytes), (u64::MAX, 4096));
+        assert_eq!((back.toname, back.features), (partial.toname, partial.features));
         assert!(read(&token.replace('f', "e")).is_none());
-        assert!(read("").is_none() && read("1-2-3").is_none());
+        assert!(read(&token[..token.len() - 8]).is_none());
+        assert!(read("").is_none() && read("1-2-3").is_none() && read("1-0-0-").is_none());
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::super::names::{self, Want};
+use super::super::rest::Rest;
 use super::super::send::{Options as SendOptions, Part, SendPlan};
 use super::super::{Code, Error, Zfs, receive as receiving};
 use super::{Fail, Outcome, getopt, parse_property, print, usage_error};
@@ -73,7 +74,16 @@ pub fn send(root: &Path, args: &[String]) -> Outcome {
             return usage_error("no additional arguments are permitted with -t");
         }
         let zfs = Zfs::open_shared(root)?;
-        zfs.send_resumed(&token, io::stdout().lock())?;
+        let rest = Rest::read(&token)?;
+        if verbose && dry_run {
+            print(&rest.contents())?;
+        } else if verbose {
+            eprint!("{}", rest.contents());
+        }
+        let part = zfs.part_to_resume(&rest)?;
+        if !dry_run {
+            zfs.send_rest(&rest, &part, io::stdout().lock())?;
+        }
         return Ok(0);
     }
     let [name] = parsed.rest.as_slice() else {

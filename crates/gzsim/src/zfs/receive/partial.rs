@@ -40,6 +40,7 @@ pub fn save(
         bytes: verified,
         object,
         offset,
+        features: begin.features,
     };
     let text = token::make(&partial);
     let stored = spool.path.strip_prefix(root).map_err(io::Error::other)?;

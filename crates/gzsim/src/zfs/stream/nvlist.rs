@@ -1,4 +1,5 @@
-//! Name-value lists in their XDR form (libnvpair), as far as send streams and bhyve's arguments use them.
+//! Name-value lists in their XDR form (libnvpair), as far as send streams and bhyve's arguments use them, and in the
+//! native form of a little-endian 64-bit host, as far as resume tokens do.
 
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,10 @@ const STRING_ARRAY: u32 = 17;
 const NVLIST: u32 = 19;
 /// XDR encoding, little-endian host.
 const HEADER: [u8; 4] = [1, 1, 0, 0];
+/// Native encoding, little-endian host.
+const NATIVE: [u8; 4] = [0, 1, 0, 0];
+/// Bytes before a pair's name in the native form.
+const NATIVE_PAIR: usize = 16;
 const UNIQUE_NAME: u32 = 1;
 /// Deeper nesting than streams have; a damaged list must not exhaust the stack.
 const MAX_DEPTH: usize = 16;
@@ -50,11 +55,41 @@ impl List {
 
     /// Reads a packed list; `None` if it is malformed.
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
-        let body = bytes.get(4..)?;
-        if bytes[0] != HEADER[0] {
-            return None;
+        let (head, body) = bytes.split_at_checked(HEADER.len())?;
+        match (head[0], head[1]) {
+            (xdr, _) if xdr == HEADER[0] => Input { bytes: body }.list(0),
+            (native, little) if [native, little] == NATIVE[..2] => Input { bytes: body }.native(),
+            _ => None,
         }
-        Input { bytes: body }.list(0)
+    }
+
+    /// The packed list, as `nvlist_pack` with `NV_ENCODE_NATIVE` makes it. Only flags, numbers and texts are packed.
+    pub fn pack_native(&self) -> Vec<u8> {
+        let mut out = NATIVE.to_vec();
+        out.extend_from_slice(&0u32.to_le_bytes()); // version
+        out.extend_from_slice(&UNIQUE_NAME.to_le_bytes());
+        for (name, value) in &self.0 {
+            let (kind, count, bytes) = match value {
+                Value::Flag => (BOOLEAN, 0u32, Vec::new()),
+                Value::Number(n) => (UINT64, 1, n.to_le_bytes().to_vec()),
+                Value::Text(text) => (STRING, 1, [text.as_bytes(), &[0]].concat()),
+                _ => continue,
+            };
+            let begin = out.len();
+            out.extend_from_slice(&[0; 4]); // the size of the pair, below
+            out.extend_from_slice(&(name.len() as u16 + 1).to_le_bytes());
+            out.extend_from_slice(&[0; 2]);
+            out.extend_from_slice(&count.to_le_bytes());
+            out.extend_from_slice(&kind.to_le_bytes());
+            for part in [[name.as_bytes(), &[0]].concat(), bytes] {
+                out.extend_from_slice(&part);
+                out.resize(begin + (out.len() - begin).next_multiple_of(8), 0);
+            }
+            let size = (out.len() - begin) as u32;
+            out[begin..begin + 4].copy_from_slice(&size.to_le_bytes());
+        }
+        out.extend_from_slice(&[0; 4]);
+        out
     }
 
     /// The packed list, as `nvlist_pack` with `NV_ENCODE_XDR` makes it.
@@ -125,6 +160,34 @@ impl<'a> Input<'a> {
         self.take(4)?.try_into().ok().map(u32::from_be_bytes)
     }
 
+    /// A list in the native form, without lists in it.
+    fn native(&mut self) -> Option<List> {
+        let _version_and_flags = self.take(8)?;
+        let mut list = List::default();
+        loop {
+            let size = self.take(4)?.try_into().ok().map(u32::from_le_bytes)? as usize;
+            if size == 0 {
+                return Some(list);
+            }
+            let rest = self.take(size.checked_sub(4)?)?;
+            let half = |at: usize| Some(u16::from_le_bytes(rest.get(at..at + 2)?.try_into().ok()?));
+            let kind = u32::from_le_bytes(rest.get(8..12)?.try_into().ok()?);
+            let (name_len, head) = (usize::from(half(0)?), NATIVE_PAIR - 4);
+            let name = rest.get(head..head + name_len)?.strip_suffix(&[0])?;
+            let value = rest.get((NATIVE_PAIR + name_len).next_multiple_of(8) - 4..)?;
+            let value = match kind {
+                BOOLEAN => Value::Flag,
+                UINT64 => Value::Number(u64::from_le_bytes(value.get(..8)?.try_into().ok()?)),
+                STRING => {
+                    let end = value.iter().position(|byte| *byte == 0)?;
+                    Value::Text(String::from_utf8(value[..end].to_vec()).ok()?)
+                }
+                _ => Value::Other,
+            };
+            list.put(String::from_utf8(name.to_vec()).ok()?, value);
+        }
+    }
+
     fn text(&mut self) -> Option<String> {
         let len = self.u32()? as usize;
         let text = self.take(len)?;
@@ -184,15 +247,32 @@ mod tests {
     }
 
     #[test]
+    fn native_lists_are_read_back() {
+        let mut list = List::default();
+        list.put("object", Value::Number(0x0102_0304_0506_0708));
+        list.put("toname", Value::Text("zones/a@b".into()));
+        list.put("embedok", Value::Flag);
+        let packed = list.pack_native();
+        assert_eq!(packed[12..16], [32, 0, 0, 0], "a pair of 16 + 8 + 8 bytes");
+        assert_eq!(packed[28..44], *b"object\0\0\x08\x07\x06\x05\x04\x03\x02\x01");
+        assert_eq!(List::unpack(&packed), Some(list));
+        for len in 0..packed.len() {
+            assert_eq!(List::unpack(&packed[..len]), None, "{len}");
+        }
+    }
+
+    #[test]
     fn damage_is_noticed_or_harmless() {
         let mut list = List::default();
         list.put("a", Value::Number(1));
-        let packed = list.pack();
-        for at in 0..packed.len() {
-            for bit in 0..8 {
-                let mut bad = packed.clone();
-                bad[at] ^= 1 << bit;
-                let _ = List::unpack(&bad);
+        list.put("b", Value::Text("c".into()));
+        for packed in [list.pack(), list.pack_native()] {
+            for at in 0..packed.len() {
+                for bit in 0..8 {
+                    let mut bad = packed.clone();
+                    bad[at] ^= 1 << bit;
+                    let _ = List::unpack(&bad);
+                }
             }
         }
     }

@@ -33,17 +33,20 @@ pub const FLAG_CLONE: u32 = 1;
 pub const FLAG_FREERECORDS: u32 = 4;
 
 pub const FEATURE_SA_SPILL: u64 = 1 << 2;
+pub const FEATURE_EMBED_DATA: u64 = 1 << 16;
+pub const FEATURE_LARGE_BLOCKS: u64 = 1 << 19;
 pub const FEATURE_RESUMING: u64 = 1 << 20;
+pub const FEATURE_COMPRESSED: u64 = 1 << 22;
 /// Blocks are encrypted as the sender stores them.
 pub const FEATURE_RAW: u64 = 1 << 24;
 /// What illumos can receive: dedup, spill, embedded data, lz4, large blocks, resuming, compressed, large dnodes, raw
 /// and holds.
 const SUPPORTED: u64 = 0x7
-    | 1 << 16
+    | FEATURE_EMBED_DATA
     | 1 << 17
-    | 1 << 19
+    | FEATURE_LARGE_BLOCKS
     | FEATURE_RESUMING
-    | 1 << 22
+    | FEATURE_COMPRESSED
     | 1 << 23
     | FEATURE_RAW
     | 1 << 26;
