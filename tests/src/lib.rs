@@ -11,6 +11,7 @@ pub mod pool;
 pub mod programs;
 pub mod replay;
 pub mod trace;
+pub mod wait;
 
 pub use gz::{Gz, Run};
 pub use needs::Need;

@@ -6,9 +6,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use e2e::{Gz, Need, needs, trace};
+use e2e::{Gz, Need, needs, trace, wait};
 
 const ZONE: &str = "a0000001-0000-4000-8000-000000000001";
 const IMAGE: &str = "01b2c898-945f-11e1-a523-af1afbe22822";
@@ -52,15 +52,6 @@ fn statistic(gz: &Gz, name: &str) -> String {
     text.trim_end().rsplit('\t').next().unwrap_or_default().to_owned()
 }
 
-/// Waits until the condition holds.
-fn wait(what: &str, condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 #[test]
 fn a_zone_goes_through_its_life() {
     needs!(Need::Simulation);
@@ -82,7 +73,7 @@ fn a_zone_goes_through_its_life() {
     fs::write(services.join("provisioning"), "").expect("a writable zone");
     boot(&gz);
     assert_eq!(line(&gz), format!("1:{ZONE}:running:{rest}"));
-    wait("provisioning", || services.join("provision_success").exists());
+    wait::until("provisioning", || services.join("provision_success").exists());
     let links = gz.run("dladm", &["show-vnic", "-z", ZONE, "-p", "-o", "link,macaddress"]).ok();
     assert_eq!(links.text(), "net0:02\\:08\\:20\\:aa\\:00\\:01\n");
 
@@ -150,7 +141,7 @@ fn an_init_that_is_killed_is_restarted_unless_the_brand_is_lx() {
     boot(&gz);
     let pid = statistic(&gz, "init_pid");
     kill(&pid);
-    wait("a new init", || statistic(&gz, "init_pid") != pid);
+    wait::until("a new init", || statistic(&gz, "init_pid") != pid);
     assert_eq!(statistic(&gz, "init_restarts"), "1");
     drop(gz);
 
@@ -185,7 +176,7 @@ fn a_kvm_zone_speaks_qmp_and_has_a_power_button() {
     assert_eq!(ask("qmp_capabilities"), "{\"return\":{}}");
     assert!(ask("query-status").contains("\"status\":\"running\""));
     let _ = ask("system_powerdown");
-    wait("the end of the zone", || line(&gz).contains(":installed:"));
+    wait::until("the end of the zone", || line(&gz).contains(":installed:"));
 }
 
 fn kill(pid: &str) {
@@ -204,7 +195,7 @@ fn an_init_ends_with_its_root() {
     assert!(fs::read(&process).is_ok_and(|text| !text.is_empty()));
     drop(gz);
     // Ended, or a zombie whose parent has not looked yet.
-    wait("the end of the init", || fs::read(&process).map_or(true, |text| text.is_empty()));
+    wait::until("the end of the init", || fs::read(&process).map_or(true, |text| text.is_empty()));
 }
 
 #[test]
@@ -222,7 +213,7 @@ fn provisioning_can_fail_or_never_end() {
     gz.set("GZSIM_PROVISION_DELAY", "10ms");
     gz.set("GZSIM_PROVISION_RESULT", "failure");
     boot(&gz);
-    wait("the failure", || services.join("provision_failure").exists());
+    wait::until("the failure", || services.join("provision_failure").exists());
 }
 
 #[test]
@@ -238,7 +229,7 @@ fn a_shutdown_takes_its_time_or_is_not_heeded() {
     gz.set("GZSIM_SHUTDOWN_DELAY", "300ms");
     let _ = gz.run("zlogin", &shutdown).ok();
     assert!(line(&gz).contains(":shutting_down:"));
-    wait("the end of the shutdown", || line(&gz).contains(":installed:"));
+    wait::until("the end of the shutdown", || line(&gz).contains(":installed:"));
 }
 
 #[test]

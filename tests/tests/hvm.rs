@@ -11,7 +11,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::{Gz, Need, needs};
+use e2e::{Gz, Need, needs, wait};
 use serde_json::{Value, json};
 
 const VM: &str = "a0000001-0000-4000-8000-000000000001";
@@ -66,14 +66,6 @@ fn zone_file(gz: &Gz, path: &str) -> std::path::PathBuf {
     gz.path(&format!("/zones/{VM}/root{path}"))
 }
 
-fn wait(what: &str, condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 fn is_png(path: &Path) -> bool {
     fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x89PNG\r\n") && bytes.len() > 60)
 }
@@ -123,7 +115,7 @@ fn bhyve_is_controlled() {
     assert_eq!(state(&gz), "running");
 
     let _ = ctl(&gz, &["powerdown", VM]).ok();
-    wait("the guest's end", || state(&gz) == "stopped");
+    wait::until("the guest's end", || state(&gz) == "stopped");
     let _ = gz.vmadm(&["start", VM]).ok();
     let _ = ctl(&gz, &["poweroff", VM]).ok();
     assert_eq!(state(&gz), "stopped");
@@ -189,10 +181,10 @@ fn kvm(gz: &Gz) -> Value {
     assert_eq!((zone_id(gz), state(gz)), (before, "running".to_owned()));
 
     let _ = ctl(gz, &["powerdown", VM]).ok();
-    wait("the guest's end", || state(gz) == "stopped");
+    wait::until("the guest's end", || state(gz) == "stopped");
     let _ = gz.vmadm(&["start", VM]).ok();
     let _ = ctl(gz, &["poweroff", VM]).ok();
-    wait("the guest's end", || state(gz) == "stopped");
+    wait::until("the guest's end", || state(gz) == "stopped");
     let _ = gz.vmadm(&["start", VM]).ok();
     let _ = gz.vmadm(&["reboot", VM]).ok();
     assert_eq!(state(gz), "running");
@@ -357,7 +349,7 @@ fn obstinate_guests_are_powered_off() {
         with_vm(&gz, &payload(brand));
         let run = ctl(&gz, &["powerdown", "-t", "0", VM]).ok();
         assert!(run.stderr.contains("did not go down within 0 s"), "{brand}: {}", run.stderr);
-        wait("the end of its power", || state(&gz) == "stopped");
+        wait::until("the end of its power", || state(&gz) == "stopped");
         let _ = gz.vmadm(&["start", VM]).ok();
         let begun = Instant::now();
         let _ = gz.vmadm(&["stop", VM, "-t", "1"]).ok();
@@ -734,7 +726,7 @@ fn guests_of_omnios_get_metadata_on_their_second_port() {
     let mut command =
         gz.command("bhyve-ctl", &["metadata", "--socket", &socket.display().to_string(), uuid]);
     let mut server = Running(command.spawn().expect("bhyve-ctl can be run"));
-    wait("the socket", || socket.exists());
+    wait::until("the socket", || socket.exists());
     let mut stream = std::os::unix::net::UnixStream::connect(&socket).expect("it listens");
     let mut answers = BufReader::new(stream.try_clone().expect("a socket")).lines();
     let mut ask = |request: &str, count: usize| -> Vec<String> {

@@ -4,15 +4,13 @@
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use e2e::{Gz, Need, needs};
+use e2e::{Gz, Need, needs, wait};
 use serde_json::{Value, json};
 
 const VM: &str = "a0000001-0000-4000-8000-000000000001";
 const IMAGE: &str = "01b2c898-945f-11e1-a523-af1afbe22822";
-/// How long a stage may take on a machine that is busy.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 fn zone() -> Value {
     json!({
@@ -95,15 +93,10 @@ impl Lab {
 
     /// Waits until the VM was started with the script.
     fn wait_for_script(&self) {
-        let begun = Instant::now();
-        loop {
+        wait::until("the script is started", || {
             let vm = self.gz.vmadm(&["get", VM]).json();
-            if vm["state"] == "running" && !vm["internal_metadata"]["operator-script"].is_null() {
-                return;
-            }
-            assert!(begun.elapsed() < PATIENCE, "the script was not started");
-            sleep(Duration::from_millis(50));
-        }
+            vm["state"] == "running" && !vm["internal_metadata"]["operator-script"].is_null()
+        });
     }
 
     /// What the script tells.

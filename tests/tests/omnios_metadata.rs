@@ -4,11 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use e2e::flavours::omnios;
-use e2e::{Gz, Need, needs};
+use e2e::{Gz, Need, needs, wait};
 use serde_json::{Value, json};
 
 const VM: &str = "b0000001-0000-4000-8000-000000000001";
@@ -31,14 +30,6 @@ impl Drop for Service {
     }
 }
 
-fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// What a client of the metadata socket says and hears.
 struct Client {
     stream: UnixStream,
@@ -47,7 +38,7 @@ struct Client {
 
 impl Client {
     fn connect(socket: &Path) -> Self {
-        await_that("the socket answers", || UnixStream::connect(socket).is_ok());
+        wait::until("the socket answers", || UnixStream::connect(socket).is_ok());
         let stream = UnixStream::connect(socket).expect("it did just now");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
         let answers = BufReader::new(stream.try_clone().expect("another handle"));
@@ -124,7 +115,7 @@ fn clients_in_a_native_zone_speak_both_versions() {
     let _ = gz.vmadm(&["reboot", VM]).ok();
     assert_eq!(Client::connect(&socket).ask("GET greeting"), "SUCCESS");
     let _ = gz.vmadm(&["stop", VM, "-F"]).ok();
-    await_that("the socket goes with the zone", || !socket.exists());
+    wait::until("the socket goes with the zone", || !socket.exists());
 }
 
 #[test]

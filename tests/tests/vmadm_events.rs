@@ -6,15 +6,12 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::{Gz, Need, needs};
+use e2e::{Gz, Need, needs, wait::PATIENCE};
 use serde_json::{Value, json};
 
 const IMAGE: &str = "01b2c898-945f-11e1-a523-af1afbe22822";
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
 const OTHER: &str = "a0000002-0000-4000-8000-000000000002";
-
-/// How long an event is waited for before the test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn zone(uuid: &str) -> Value {
     json!({"uuid": uuid, "brand": "joyent", "image_uuid": IMAGE, "alias": "z", "quota": 10,

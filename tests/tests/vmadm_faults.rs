@@ -2,10 +2,8 @@
 //! next command.
 
 use std::process::{Child, Command, Output};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use e2e::{Gz, Need, Run, needs};
+use e2e::{Gz, Need, Run, needs, wait};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -225,10 +223,7 @@ fn control_c_during_create_leaves_nothing() {
 /// Types Ctrl-C once the delayed tool runs, and waits for the end.
 fn interrupt(child: Child, word: &str) -> Output {
     // The tool is a child of vmadm's: it is there when the fault strikes.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !has_children(child.id(), word) && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait::until("the delayed tool runs", || has_children(child.id(), word));
     let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(interrupted.is_ok_and(|status| status.success()));
     child.wait_with_output().expect("vmadm ends")

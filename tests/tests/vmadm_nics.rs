@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use e2e::{Gz, Need, Run, needs};
+use e2e::{Gz, Need, Run, needs, wait};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -401,11 +399,7 @@ fn links_are_set_where_others_start_the_zone() {
     let mut follower = gz.spawn("vmadm", &["links", "-f"], "");
     for _ in 0..2 {
         reboot();
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while limit() != "100" && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(100));
-        }
-        assert_eq!(limit(), "100");
+        wait::until("the limit", || limit() == "100");
     }
     let stopped = Command::new("kill").arg(follower.id().to_string()).status();
     assert!(stopped.is_ok_and(|status| status.success()));
