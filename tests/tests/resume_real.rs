@@ -102,7 +102,7 @@ fn a_cut_receive_leaves_and_refuses_the_same() {
             alike(&both, &["receive", "-A", TARGET]);
         }
         alike(&both, &["receive", "-A", TARGET]);
-        alike(&both, &["list", "-H", "-t", "all", "-o", "name", "-r", "zones"]);
+        alike(&both, &["list", "-H", "-t", "all", "-o", "name", "-r", TARGET]);
         let _ = both.run(&["destroy", "-r", TARGET], None);
     }
     alike(&both, &["receive", "-A", "zones/made"]);
@@ -128,7 +128,17 @@ fn each_zfs_reads_the_tokens_of_the_other() {
         assert!(told[0].contains(&"\ttoname = zones/made@a".to_owned()), "{told:?}");
         both.succeed(&["receive", "-A", TARGET], None);
     }
-    for wrong in ["1-1-1-1", "nonsense", "1-c740b4779-e8-789c"] {
+    let wrong = [
+        "",
+        "nonsense",
+        "1-1-1",
+        "2-1-1-1",
+        "1-1-1-zz",
+        "1-1-1-1",
+        "1-0-8-",
+        "1-c740b4779-e8-789c",
+    ];
+    for wrong in wrong {
         alike(&both, &["send", "-nvt", wrong]);
     }
 }

@@ -20,8 +20,7 @@ fn cannot(why: &str) -> Error {
 impl Rest {
     /// Reads a token.
     pub fn read(text: &str) -> Result<Self> {
-        let corrupt = || cannot("resume token is corrupt (invalid checksum or contents)");
-        token::read(text).map(Self).ok_or_else(corrupt)
+        token::read(text).map(Self).map_err(|why| cannot(&why))
     }
 
     /// What the token says, as `-v` shows it.
@@ -46,7 +45,12 @@ impl Zfs {
         });
         let Some((name, snap)) = found else {
             let toname = &partial.toname;
-            return Err(cannot(&format!("'{toname}' used in the initial send no longer exists")));
+            let what = if self.exists(toname) {
+                "is no longer the same snapshot used in the initial send"
+            } else {
+                "used in the initial send no longer exists"
+            };
+            return Err(cannot(&format!("'{toname}' {what}")));
         };
         let base = self.state.datasets.iter().find_map(|(n, ds)| {
             let s = ds.snaps.iter().find(|s| s.guid == partial.fromguid)?;

@@ -67,26 +67,41 @@ fn checksum(compressed: &[u8]) -> u64 {
     sum.0[0]
 }
 
-/// What a token tells; `None` if it is damaged.
-pub fn read(text: &str) -> Option<Partial> {
-    let mut parts = text.splitn(4, '-');
-    if parts.next()? != "1" {
-        return None;
+/// What a token tells, or what is wrong with it, in the words of `zfs_send_resume_token_to_nvlist`.
+pub fn read(text: &str) -> Result<Partial, String> {
+    let corrupt = |why: &str| format!("resume token is corrupt ({why})");
+    let (version, check, length) = head(text).ok_or_else(|| corrupt("invalid format"))?;
+    if version != 1 {
+        return Err(corrupt(&format!("invalid version {version}")));
     }
-    let check = u64::from_str_radix(parts.next()?, 16).ok()?;
-    let length = u64::from_str_radix(parts.next()?, 16).ok()?;
-    let digits = parts.next()?;
-    if !digits.is_ascii() || digits.len() % 2 != 0 || length > MAX_LENGTH {
-        return None;
-    }
+    let digits = text.rsplit('-').next().unwrap_or_default();
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    let compressed: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect::<Option<_>>()?;
+    let whole = digits.len() & !1;
+    let compressed: Option<Vec<u8>> = (0..whole).step_by(2).map(byte).collect();
+    let compressed = compressed.ok_or_else(|| corrupt("payload is not hex-encoded"))?;
     if checksum(&compressed) != check {
-        return None;
+        return Err(corrupt("incorrect checksum"));
     }
     let mut packed = Vec::new();
-    ZlibDecoder::new(compressed.as_slice()).take(length).read_to_end(&mut packed).ok()?;
-    let list = List::unpack(&packed)?;
+    let limit = length.min(MAX_LENGTH) + 1;
+    let unpacked = ZlibDecoder::new(compressed.as_slice()).take(limit).read_to_end(&mut packed);
+    if unpacked.is_err() || packed.len() as u64 != length {
+        return Err(corrupt("decompression failed"));
+    }
+    let list = List::unpack(&packed).ok_or_else(|| corrupt("nvlist_unpack failed"))?;
+    partial(&list).ok_or_else(|| "resume token is corrupt".to_owned())
+}
+
+/// Version, checksum and length at the front of a token.
+fn head(text: &str) -> Option<(u32, u64, u64)> {
+    let mut parts = text.splitn(4, '-');
+    let version = parts.next()?.parse().ok()?;
+    let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
+    Some((version, number()?, number()?))
+}
+
+/// What a list tells, if it has all that a send needs.
+fn partial(list: &List) -> Option<Partial> {
     let number = |name: &str| match list.get(name) {
         Some(Value::Number(n)) => Some(*n),
         _ => None,
@@ -125,8 +140,14 @@ mod tests {
         let back = read(&token).unwrap();
         assert_eq!((back.toguid, back.bytes), (u64::MAX, 4096));
         assert_eq!((back.toname, back.features), (partial.toname, partial.features));
-        assert!(read(&token.replace('f', "e")).is_none());
-        assert!(read(&token[..token.len() - 8]).is_none());
-        assert!(read("").is_none() && read("1-2-3").is_none() && read("1-0-0-").is_none());
+        let wrong = |text: &str| read(text).unwrap_err();
+        let corrupt = |why: &str| format!("resume token is corrupt ({why})");
+        for text in ["", "1", "1-2", "x-1-1-", "1-1-g-00"] {
+            assert_eq!(wrong(text), corrupt("invalid format"), "{text}");
+        }
+        assert_eq!(wrong("2-1-1-00"), corrupt("invalid version 2"));
+        assert_eq!(wrong("1-1-1-zz"), corrupt("payload is not hex-encoded"));
+        assert_eq!(wrong(&token[..token.len() - 8]), corrupt("incorrect checksum"));
+        assert_eq!(wrong("1-0-8-"), corrupt("decompression failed"));
     }
 }
