@@ -8,7 +8,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 CACHE=${CLIENTS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/zonekit-clients}
 # Community.general comes inside the ansible package; Salt 3006 is the long-supported line.
 WANT="ansible==12.* salt==3006.*"
-if [[ ! -f $CACHE/ready || $(<"$CACHE/ready") != "$WANT" ]]; then
+# A directory that was moved, or whose Python has gone, is no better than none.
+if [[ ! -f $CACHE/ready || $(<"$CACHE/ready") != "$WANT" ]] ||
+  ! "$CACHE/bin/ansible-playbook" --version >/dev/null 2>&1; then
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
@@ -18,7 +20,6 @@ if [[ ! -f $CACHE/ready || $(<"$CACHE/ready") != "$WANT" ]]; then
   "$CACHE/bin/pip" install --quiet --disable-pip-version-check $WANT
   echo "$WANT" >"$CACHE/ready"
 fi
-
 
 # The npm package, where this machine has node; without it that part is left out.
 NPM_WANT=vmadm@1.3.0
