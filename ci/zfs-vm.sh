@@ -16,7 +16,7 @@
 #   ZFS_VM_SHARE    host directory shared read-write        [$PWD]     (same path inside the guest)
 #   ZFS_VM_MEM      guest memory in MiB                     [2048]
 #   ZFS_VM_CPUS     guest CPUs                              [2]
-#   ZFS_VM_DISK     size of the scratch disk /dev/vda       [4G]       (sparse, new for each run)
+#   ZFS_VM_DISK     size of the scratch disk /dev/vda       [64G]      (sparse, new for each run)
 #   ZFS_VM_POOL     pool made on /dev/vda before CMD, ""=none [zones]  (mounted on /zones)
 #   ZFS_VM_TIMEOUT  seconds for the whole run               [1800]
 #   ZFS_VM_ENV      names of variables to pass through      ["RUST_BACKTRACE RUST_LOG"]
@@ -118,7 +118,7 @@ run() {
       echo "export ZFS_VM=1"; } >"$W/ctl/env"
     printf '%s\n' "$share" >"$W/ctl/share"
     if [ $# -eq 1 ]; then printf '%s\n' "$1"; else printf '%q ' "$@"; echo; fi >"$W/ctl/cmd"
-    truncate -s "${ZFS_VM_DISK:-4G}" "$W/disk"
+    truncate -s "${ZFS_VM_DISK:-64G}" "$W/disk"
     start_fs root "$ROOTFS" always; start_fs ctl "$W/ctl" none; start_fs share "$share" auto
     local fs=() n
     for n in root ctl share; do

@@ -14,7 +14,7 @@ if [[ ${1-} == --all ]]; then
 fi
 cp -r target/real-zfs/programs /tmp/programs
 # For the tests of OmniOS.
-truncate -s 4G /tmp/rpool
+truncate -s 64G /tmp/rpool
 zpool create -m /rpool rpool /tmp/rpool
 zfs set atime=off zones
 failed='' left_out=''
