@@ -120,6 +120,16 @@ fn a_configured_zone_is_found_by_its_uuid() {
 }
 
 #[test]
+fn there_is_no_file_of_settings_for_qemu() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let xml = r#"<zone name="k" zonepath="/k" brand="kvm"/>"#;
+    let output = bhyve_ctl(root.path(), &["cmdline", "--config", "--xml", "-"], xml);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stderr.contains("zone k is of brand kvm"), "{stderr}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let root = tempfile::tempdir().expect("a temporary directory");
     let mut child = Command::new(env!("CARGO_BIN_EXE_bhyve-ctl"))

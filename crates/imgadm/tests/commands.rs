@@ -299,6 +299,12 @@ fn a_mirror_takes_an_image_from_the_next_source_where_the_first_fails() {
     assert!(run(&[directory, "name=nosuch"]).status.success());
     assert!(run(&[directory]).status.success());
     assert!(mirror.join(format!("images/{UUID}/file")).exists());
+    // A directory that cannot be is told of once.
+    std::fs::write(sim.path("file"), "").unwrap();
+    let (_, stderr) =
+        said(&sim.imgadm(&["mirror", "-S", &good.url(), sim.path("file").to_str().unwrap()]));
+    assert!(stderr.starts_with("imgadm mirror: error (FileSystem): cannot make "), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
     let output = sim.imgadm(&["mirror", "-S", &bad.url(), sim.path("other").to_str().unwrap()]);
     let (_, stderr) = said(&output);
     assert_eq!(output.status.code(), Some(1));

@@ -29,6 +29,7 @@ pub(super) fn command() -> Command {
         .arg(
             Arg::new("flavour")
                 .long("flavour")
+                .value_name("FLAVOUR")
                 .value_parser(["smartos", "omnios"])
                 .help("Whose brand the zone has; by default what the configuration looks like"),
         )
@@ -50,6 +51,10 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         (None, Some(name)) => host.zone(name)?,
         (None, None) => bail!("no zone is named"),
     };
+    let as_config = matches.get_flag("config");
+    if as_config && zone.brand == "kvm" {
+        bail!("zone {} is of brand kvm: only bhyve reads its settings from a file", zone.name);
+    }
     let flavour = match matches.get_one::<String>("flavour").map(String::as_str) {
         Some("omnios") => Flavour::OmniOs,
         Some(_) => Flavour::SmartOs,
@@ -59,7 +64,7 @@ pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     for conflict in usage::conflicts(&argv) {
         eprintln!("bhyve-ctl: warning: {conflict}");
     }
-    super::print(&if matches.get_flag("config") {
+    super::print(&if as_config {
         Config::of_arguments(&argv)?.print()
     } else if matches.get_flag("json") {
         serde_json::to_string_pretty(&Value::from(argv))? + "\n"

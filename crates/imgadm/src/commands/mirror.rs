@@ -75,10 +75,15 @@ fn run(app: &App, given: &Given) -> Result<()> {
         return Err(Error::no_sources());
     }
     handle_interrupts()?;
-    let (wanted, mut errors) = choose(&sources, &filters);
+    let dry_run = given.has("dry-run");
     let mirror = Mirror { directory: PathBuf::from(directory), quiet: given.has("quiet") };
+    if !dry_run {
+        // One that cannot be written to is told of once, not with every image.
+        gz::files::make_directory(&mirror.directory)?;
+    }
+    let (wanted, mut errors) = choose(&sources, &filters);
     for (uuid, having) in wanted {
-        if given.has("dry-run") {
+        if dry_run {
             println!("[dry-run] Copied image {uuid}");
             continue;
         }
@@ -90,7 +95,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
             errors.push(error);
         }
     }
-    if !given.has("dry-run") {
+    if !dry_run {
         mirror.write_indexes()?;
     }
     if errors.is_empty() { Ok(()) } else { Err(Error::multiple(errors)) }
@@ -176,7 +181,6 @@ impl Mirror {
 
     /// Writes the answers to `/images` and `/ping`, for web servers that only know files.
     fn write_indexes(&self) -> Result<()> {
-        gz::files::make_directory(&self.directory)?;
         let catalog = crate::serve::catalog::Catalog::new(&self.directory)?;
         let list: Vec<Value> = catalog.list().iter().map(|entry| entry.manifest.clone()).collect();
         gz::files::make_directory(&self.directory.join("images"))?;
