@@ -98,6 +98,11 @@ impl Invocation {
             match words.as_slice() {
                 [what @ ("info" | "export"), "--json"] => self.show_json(&given, what),
                 ["apply", file] => self.apply(&given, file),
+                ["apply", ..] => {
+                    let program = &self.program;
+                    self.complain(&format!("usage:\t{program} -z <zone> apply <file.json>\n"));
+                    Err(Exit(EXIT_USAGE))
+                }
                 _ => self.execute(&given, &commands.join(" ")),
             }
         }
@@ -336,8 +341,9 @@ impl Invocation {
             Exit(EXIT_ERROR)
         };
         let bytes = std::fs::read(file).map_err(|error| refused(&reason(&error)))?;
-        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
-            refused(&format!("line {}, column {}: {error}", error.line(), error.column()))
+        let value = manifest::json::parse(&bytes, file).map_err(|error| {
+            self.complain(&format!("{error}\n"));
+            Exit(EXIT_ERROR)
         })?;
         let name = given.zone.clone().unwrap_or_default();
         if value.get("zonename").is_some_and(|other| other.as_str() != Some(&name)) {

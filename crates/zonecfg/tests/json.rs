@@ -71,7 +71,7 @@ fn what_is_wrong_in_a_file_changes_nothing() {
     let root = configured();
     let before = (root.read("/etc/zones/z1.xml"), root.read("/etc/zones/index"));
     for (text, message) in [
-        ("{", "line 1, column 1: EOF"),
+        ("{", "bad.json:1:1: the text ends inside an object\n"),
         ("[]", "file: an object is expected"),
         (r#"{"zonepth":"/a"}"#, "zonepth: not known"),
         (r#"{"net":{}}"#, "net: a list is expected"),
@@ -89,6 +89,16 @@ fn what_is_wrong_in_a_file_changes_nothing() {
             before,
             "{text}"
         );
+    }
+}
+
+#[test]
+fn apply_wants_one_file() {
+    let root = configured();
+    for words in [&["apply"][..], &["apply", "a.json", "b.json"]] {
+        let ran = root.zonecfg(&[&["-z", "z1"], words].concat(), "");
+        assert_eq!(ran.exit, 2, "{words:?}");
+        assert_eq!(ran.stderr, "usage:\tzonecfg -z <zone> apply <file.json>\n");
     }
 }
 
