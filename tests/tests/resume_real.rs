@@ -152,16 +152,23 @@ fn the_rest_arrives_by_the_token() {
     let second = both.real(&["send", "-i", "@a", "zones/made@b"]);
     for (stream, snapshot) in [(first, "a"), (second, "b")] {
         cut(&both, &stream, stream.len() / 2);
-        let own = tokens(&both);
         let rest = both.gz.path("/tmp/rest");
-        let run = [Both::run_simulated, Both::run_real];
-        for (run, token) in run.iter().zip(&own) {
-            let sent = run(&both, &["send", "-t", token], None);
-            assert!(sent.status.success(), "{}", stderr(&sent));
-            assert!(sent.stdout.len() < stream.len(), "{} of {}", sent.stdout.len(), stream.len());
-            fs::write(&rest, &sent.stdout).unwrap();
-            let received = run(&both, &["receive", "-s", "-u", TARGET], Some(&rest));
-            assert!(received.status.success(), "{}", stderr(&received));
+        // Half of what is left, then the rest of that.
+        for share in [2, 1] {
+            let own = tokens(&both);
+            let run = [Both::run_simulated, Both::run_real];
+            for (run, token) in run.iter().zip(&own) {
+                let sent = run(&both, &["send", "-t", token], None);
+                assert!(sent.status.success(), "{}", stderr(&sent));
+                let length = sent.stdout.len();
+                assert!(length < stream.len(), "{length} of {}", stream.len());
+                fs::write(&rest, &sent.stdout[..length / share]).unwrap();
+                let received = run(&both, &["receive", "-s", "-u", TARGET], Some(&rest));
+                assert_eq!(received.status.success(), share == 1, "{}", stderr(&received));
+            }
+            for (later, token) in tokens(&both).iter().zip(&own) {
+                assert_ne!(later, token, "it went on");
+            }
         }
         assert_eq!(tokens(&both), ["-", "-"]);
         alike(&both, &["list", "-H", "-t", "all", "-o", "name", "-r", TARGET]);

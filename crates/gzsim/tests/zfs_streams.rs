@@ -314,6 +314,17 @@ fn a_cut_receive_is_taken_up_again_by_its_token() {
     assert!(failed.stderr.trim_end().ends_with(&format!("zfs send -t {token}")));
     let rest = a.zfs_bytes(&["send", "-t", &token]);
     assert!(rest.len() < good.len());
+
+    // Cut off once more, it goes on from there.
+    let failed = b.receive(&["-s", "zones/v"], &rest[..rest.len() / 2]);
+    let later = b.get("zones/v", "receive_resume_token");
+    assert!(failed.stderr.trim_end().ends_with(&format!("zfs send -t {later}")));
+    assert!(later != token && later != "-");
+    let last = a.zfs_bytes(&["send", "-t", &later]);
+    assert!(last.len() < rest.len());
+    assert_eq!(b.receive(&["-s", "zones/v"], &rest[..100]).code, 1);
+    assert_eq!(b.get("zones/v", "receive_resume_token"), later);
+    let rest = last;
     b.receive(&["-s", "zones/v"], &rest).ok();
     assert_eq!(b.get("zones/v", "receive_resume_token"), "-");
     assert!(b.zfs_bytes(&["send", "zones/v@final"]) == good);

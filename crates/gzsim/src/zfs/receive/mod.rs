@@ -225,10 +225,9 @@ impl Receive<'_> {
                 self.package.top.get_or_insert(plan.name);
             }
             Err(fault) => {
-                let keep = self.options.resumable && !resuming;
                 let token = match fault {
-                    Fault::Checksum if keep => {
-                        partial::save(self.root, &plan, begin, reader.verified, &spool)?
+                    Fault::Checksum if self.options.resumable => {
+                        partial::save(self.root, &plan, begin, reader.verified, &spool, action)?
                     }
                     _ => None,
                 };

@@ -11,27 +11,35 @@ use super::super::spool::Spool;
 use super::super::state::{Kind, Partial};
 use super::super::stream::archive;
 use super::super::stream::reader::{Head, Reader};
-use super::super::stream::record::{Begin, END, OBJECT, TYPE_VOLUME, WRITE};
+use super::super::stream::record::{Begin, END, FEATURE_RESUMING, OBJECT, TYPE_VOLUME, WRITE};
 use super::super::stream::writer::Writer;
 use super::super::{Zfs, token};
 use super::job::Job;
 use super::plan::Plan;
 use super::{bad_stream, stream_error};
 
-/// Keeps what was checked of a stream that was cut off; the answer is its token.
+/// Keeps what was checked of a stream that was cut off, behind what was kept of it before; the answer is its token.
 pub fn save(
     root: &Path,
     plan: &Plan,
     begin: &Begin,
     verified: u64,
     spool: &Spool,
+    action: &str,
 ) -> Result<Option<String>> {
     if verified == 0 {
         return Ok(None);
     }
     spool.file.set_len(verified)?;
-    let (object, offset) = last_write(&spool.file, verified)?;
     let mut zfs = Zfs::open(root)?;
+    let before = zfs.partial(plan).filter(|_| plan.resume);
+    let mut verified = verified;
+    if let Some(before) = &before {
+        zfs.join(before, spool, verified, action)?;
+        verified = spool.file.metadata()?.len();
+        zfs.ops.push(FsOp::Remove { path: stream_place(before.id) });
+    }
+    let (object, offset) = last_write(&spool.file, verified)?;
     let partial = Partial {
         id: zfs.state.new_id(),
         toguid: begin.toguid,
@@ -40,7 +48,7 @@ pub fn save(
         bytes: verified,
         object,
         offset,
-        features: begin.features,
+        features: begin.features & !FEATURE_RESUMING,
     };
     let text = token::make(&partial);
     let stored = spool.path.strip_prefix(root).map_err(io::Error::other)?;
@@ -78,30 +86,42 @@ fn last_write(file: &File, verified: u64) -> Result<(u64, u64)> {
 }
 
 impl Job<'_> {
-    /// Puts the part that came before in front of what came now, as one stream with its checksums. Says whether it holds
-    /// files in our own archive.
+    /// Puts the part that came before in front of what came now. Says whether it holds files in our own archive.
     pub(super) fn join_partial(&mut self, plan: &Plan, spool: &Spool) -> Result<bool> {
-        let partial = self.zfs.state.datasets.get(&plan.name).and_then(|d| d.partial.clone());
+        let partial = self.zfs.partial(plan);
         let partial = partial.ok_or_else(|| bad_stream(self.action, "invalid backup stream"))?;
-        let first = File::open(self.zfs.root.join(stream_place(partial.id)))?;
-        let joined = Spool::create(&self.zfs.dir)?;
-        let damaged = |fault| stream_error(fault, self.action, None);
+        self.zfs.join(&partial, spool, u64::MAX, self.action)
+    }
+}
+
+impl Zfs {
+    /// What is kept of a receive into the plan's dataset that was cut off.
+    fn partial(&self, plan: &Plan) -> Option<Partial> {
+        self.state.datasets.get(&plan.name)?.partial.clone()
+    }
+
+    /// Puts what was kept in front of the spool file's first `length` bytes, as one stream with its checksums. Says
+    /// whether it holds files in our own archive.
+    fn join(&self, before: &Partial, spool: &Spool, length: u64, action: &str) -> Result<bool> {
+        let first = File::open(self.root.join(stream_place(before.id)))?;
+        let joined = Spool::create(&self.dir)?;
+        let damaged = |fault| stream_error(fault, action, None);
         let mut out = Writer::new(BufWriter::new(joined.file.try_clone()?));
         let mut second = spool.file.try_clone()?;
         second.rewind()?;
         let mut begin_written = false;
         let mut archived = false;
-        for (file, len) in [(first, partial.bytes), (second.try_clone()?, u64::MAX)] {
+        for (file, length) in [(first, before.bytes), (second.try_clone()?, length)] {
             let mut records = Reader::new(BufReader::new(file), io::sink());
             let Head::Begin(_, begin) = records.head().map_err(damaged)? else {
-                return Err(bad_stream(self.action, "invalid backup stream"));
+                return Err(bad_stream(action, "invalid backup stream"));
             };
             let payload = records.begin_payload(&begin).map_err(damaged)?;
             if !begin_written {
                 out.put((*begin).clone(), &payload)?;
                 begin_written = true;
             }
-            while records.verified < len {
+            while records.verified < length {
                 let item = records.next(begin.swap).map_err(damaged)?;
                 let end = item.record.kind() == END;
                 archived |= item.record.kind() == OBJECT && archive::is_ours(&item.record);
@@ -120,9 +140,7 @@ impl Job<'_> {
         io::copy(&mut joined_file, &mut second)?;
         Ok(archived)
     }
-}
 
-impl Zfs {
     /// Gives up a receive that was cut off (`zfs receive -A`).
     pub fn abort_receive(&mut self, name: &str) -> Result<()> {
         let ds = self.state.datasets.get_mut(name).ok_or_else(|| Error::no_dataset(name))?;
