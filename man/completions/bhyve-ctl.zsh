@@ -7,12 +7,12 @@ _bhyve-ctl() {
     return
   fi
   case ${words[2]} in
-    cmdline) options=(--xml --flavour --json --config) ;;
-    status) options=(--json) ;;
-    stats) options=(--json) ;;
-    devices) options=(--json) ;;
-    powerdown) options=(--timeout) ;;
-    list) options=(--json) ;;
+    cmdline) options=(--xml --flavour -j --json --config) ;;
+    status) options=(-j --json) ;;
+    stats) options=(-j --json) ;;
+    devices) options=(-j --json) ;;
+    powerdown) options=(-t --timeout) ;;
+    list) options=(-j --json) ;;
     vnc) options=(--listen) ;;
     metadata) options=(--socket --file) ;;
   esac

@@ -7,10 +7,10 @@ _imgadm() {
     return
   fi
   case ${COMP_WORDS[1]} in
-    sources) options='--help -h --verbose -v --json -j -a -d -e --check -c --type -t --insecure -k --force -f' ;;
+    sources) options='--help -h --verbose -v --json -j -a --add-docker-hub -d -e --check -c --type -t --insecure -k --force -f' ;;
     avail | available) options='--help -h --json -j -H -o -s' ;;
     show) options='--help -h' ;;
-    import) options='--channel -C --help -h --quiet -q -P --source -S --zstream' ;;
+    import) options='--channel -C --help -h --quiet -q -P --source -S --zstream --name --version --os --save' ;;
     install) options='--help -h -m -f --quiet -q -P' ;;
     list) options='--help -h --json -j -H -o -s --docker' ;;
     get | info) options='--help -h -P -r' ;;

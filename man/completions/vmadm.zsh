@@ -7,20 +7,20 @@ _vmadm() {
     return
   fi
   case ${words[2]} in
-    create) options=(-f --dry-run --strict --keep-failed) ;;
-    delete | destroy) options=(-F --force) ;;
-    events) options=(-f -j -r --full --json --ready) ;;
-    kill) options=(-s --signal) ;;
-    links) options=(-f --follow) ;;
-    list) options=(-o -s -p -h -H --order --sortby --parsable --header) ;;
-    lookup) options=(-j -o -1 --json --output --unique) ;;
-    receive | recv) options=(-f -P -s --from-json --have --pool --resumable) ;;
+    create) options=(--dry-run --strict --keep-failed -f) ;;
+    delete | destroy) options=(--force -F) ;;
+    events) options=(--full -f --json -j --ready -r) ;;
+    kill) options=(--signal -s) ;;
+    links) options=(--follow -f) ;;
+    list) options=(--order -o --sortby -s --parsable -p --header -h -H) ;;
+    lookup) options=(--json -j --output -o --unique -1) ;;
+    receive | recv) options=(--from-json --have --pool -P --resumable -s -f) ;;
     reprovision) options=(-f) ;;
     send) options=(--since --have --resumable) ;;
     create-snapshot) options=(--all-datasets) ;;
-    reboot) options=(-t -F --timeout --force) ;;
-    stop | halt) options=(-t -F --timeout --force) ;;
-    update) options=(-f --dry-run --strict) ;;
+    reboot) options=(--timeout -t --force -F) ;;
+    stop | halt) options=(--timeout -t --force -F) ;;
+    update) options=(--dry-run --strict -f) ;;
     validate) options=(-f) ;;
   esac
   if [[ ${words[CURRENT]} == -* ]]; then

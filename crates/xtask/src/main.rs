@@ -1,5 +1,6 @@
 //! Developer tasks, run as `cargo xtask TASK`.
 
+mod commands;
 mod completions;
 mod demo;
 mod man_tables;

@@ -2,64 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgadm::cli::options::Row;
-
-use crate::completions::dashed;
-
-/// One command as its program's parser knows it.
-struct Command {
-    /// Its name, and the synonyms of that.
-    names: Vec<String>,
-    /// The names of each option, with their dashes.
-    options: Vec<Vec<String>>,
-}
-
-/// Every program whose commands have a table, with its commands.
-fn programs() -> [(&'static str, Vec<Command>); 3] {
-    [("vmadm", vmadm()), ("imgadm", imgadm()), ("bhyve-ctl", bhyve_ctl())]
-}
-
-fn vmadm() -> Vec<Command> {
-    let command = |command: &vmadm::commands::Command| {
-        let longs = command.syntax.types.iter();
-        let mut options: Vec<Vec<String>> = longs.map(|(name, _)| vec![dashed(name)]).collect();
-        for (short, stands_for) in command.syntax.shorts {
-            match options.iter_mut().find(|names| stands_for.first() == Some(&names[0].as_str())) {
-                Some(names) => names.push(dashed(short)),
-                None => options.push(vec![dashed(short)]),
-            }
-        }
-        Command { names: command.names.iter().map(ToString::to_string).collect(), options }
-    };
-    vmadm::commands::all().map(command).collect()
-}
-
-fn imgadm() -> Vec<Command> {
-    let command = |command: &imgadm::commands::Command| {
-        let options = command.options.iter().filter_map(|row| match row {
-            // The page also tells of what the help leaves out.
-            Row::Opt(option) | Row::Hidden(option) => {
-                Some(option.names.iter().map(|name| dashed(name)).collect())
-            }
-            Row::Gap => None,
-        });
-        let names = std::iter::once(&command.name).chain(command.aliases);
-        Command { names: names.map(ToString::to_string).collect(), options: options.collect() }
-    };
-    imgadm::commands::ALL.iter().map(command).collect()
-}
-
-fn bhyve_ctl() -> Vec<Command> {
-    let command = |command: &clap::Command| {
-        let options = command.get_arguments().filter(|argument| !argument.is_positional());
-        let names = options.map(|option| {
-            let short = option.get_short().map(|name| format!("-{name}"));
-            short.into_iter().chain(option.get_long().map(dashed)).collect()
-        });
-        Command { names: vec![command.get_name().to_owned()], options: names.collect() }
-    };
-    bhyve_ctl::cli::program().get_subcommands().map(command).collect()
-}
+use crate::commands::{self, Command, dashed};
 
 /// What a manual page says of one command, in all entries of that name.
 #[derive(Default)]
@@ -154,7 +97,11 @@ fn differences(page: &str, commands: &[Command]) -> Vec<String> {
 #[test]
 fn manual_pages_tell_of_the_commands_and_options_there_are() {
     let mut wrong = Vec::new();
-    for (program, commands) in programs() {
+    for (program, commands) in [
+        ("vmadm", commands::vmadm()),
+        ("imgadm", commands::imgadm()),
+        ("bhyve-ctl", commands::bhyve_ctl()),
+    ] {
         let path = crate::root().join(format!("man/{program}.8"));
         let page = std::fs::read_to_string(&path).expect("a manual page");
         wrong.extend(differences(&page, &commands).iter().map(|line| format!("{program} {line}")));

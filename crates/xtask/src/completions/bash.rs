@@ -21,7 +21,7 @@ pub(super) fn script(program: &Program) -> String {
             text,
             "    {}) options='{}' ;;",
             command.names.join(" | "),
-            command.options.join(" ")
+            command.options.concat().join(" ")
         );
     }
     text.push_str("  esac\n");

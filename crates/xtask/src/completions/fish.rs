@@ -18,7 +18,7 @@ pub(super) fn script(program: &Program) -> String {
             text,
             "complete -c {name} -n \"__fish_seen_subcommand_from {}\"{}",
             command.names.join(" "),
-            flags(command.options.iter().map(String::as_str))
+            flags(command.options.iter().flatten().map(String::as_str))
         );
     }
     text

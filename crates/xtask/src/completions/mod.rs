@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use imgadm::cli::options::Row;
+
+use crate::commands::{self, Command};
 
 /// A program with commands.
 struct Program {
@@ -34,12 +35,6 @@ impl Program {
     fn with_options(&self) -> impl Iterator<Item = &Command> {
         self.commands.iter().filter(|command| !command.options.is_empty())
     }
-}
-
-/// One command: its names and the options it takes, with their dashes.
-struct Command {
-    names: Vec<String>,
-    options: Vec<String>,
 }
 
 /// What a word that is no option stands for.
@@ -82,9 +77,9 @@ pub fn write(root: &Path) -> Result<()> {
 /// Each file's name and contents.
 fn all() -> Vec<(String, String)> {
     let programs = [
-        Program { name: "vmadm", commands: vmadm(), operand: Operand::Vm },
-        Program { name: "imgadm", commands: imgadm(), operand: Operand::Image },
-        Program { name: "bhyve-ctl", commands: bhyve_ctl(), operand: Operand::Vm },
+        Program { name: "vmadm", commands: commands::vmadm(), operand: Operand::Vm },
+        Program { name: "imgadm", commands: commands::imgadm(), operand: Operand::Image },
+        Program { name: "bhyve-ctl", commands: commands::bhyve_ctl(), operand: Operand::Vm },
     ];
     let mut files = vec![
         ("zonecfg.bash".to_owned(), bash::zonecfg()),
@@ -98,57 +93,6 @@ fn all() -> Vec<(String, String)> {
         files.push((format!("{name}.fish"), fish::script(program)));
     }
     files
-}
-
-/// An option as it is typed.
-pub(crate) fn dashed(name: &str) -> String {
-    if name.len() == 1 { format!("-{name}") } else { format!("--{name}") }
-}
-
-fn vmadm() -> Vec<Command> {
-    vmadm::commands::all()
-        .map(|command| {
-            let shorts = command.syntax.shorts.iter().map(|(name, _)| dashed(name));
-            let longs = command.syntax.types.iter().map(|(name, _)| dashed(name));
-            Command {
-                names: command.names.iter().map(ToString::to_string).collect(),
-                options: shorts.chain(longs).collect(),
-            }
-        })
-        .collect()
-}
-
-fn imgadm() -> Vec<Command> {
-    imgadm::commands::ALL
-        .iter()
-        .map(|command| {
-            let names = command.options.iter().filter_map(|row| match row {
-                Row::Opt(option) => Some(option.names),
-                Row::Hidden(_) | Row::Gap => None,
-            });
-            Command {
-                names: std::iter::once(&command.name)
-                    .chain(command.aliases)
-                    .map(ToString::to_string)
-                    .collect(),
-                options: names.flatten().map(|name| dashed(name)).collect(),
-            }
-        })
-        .collect()
-}
-
-fn bhyve_ctl() -> Vec<Command> {
-    bhyve_ctl::cli::program()
-        .get_subcommands()
-        .map(|command| Command {
-            names: vec![command.get_name().to_owned()],
-            options: command
-                .get_arguments()
-                .filter_map(clap::Arg::get_long)
-                .map(|name| format!("--{name}"))
-                .collect(),
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(super) fn script(program: &Program) -> String {
     );
     for command in program.with_options() {
         let names = command.names.join(" | ");
-        let _ = writeln!(text, "    {names}) options=({}) ;;", command.options.join(" "));
+        let _ = writeln!(text, "    {names}) options=({}) ;;", command.options.concat().join(" "));
     }
     let _ = write!(
         text,
