@@ -358,6 +358,8 @@ fn installed_images_are_looked_after() {
         std::fs::write(&record, content).unwrap();
         let (stdout, _) = said(&sim.imgadm(&["verify", CHILD]));
         assert!(stdout.contains(problem), "{stdout}");
+        // It has no name to show.
+        assert!(stdout.starts_with(&format!("{CHILD}: ")), "{stdout}");
     }
     std::fs::write(&record, text).unwrap();
     let output = sim.imgadm(&["verify", "1affffff-0000-4000-8000-000000000000"]);

@@ -55,12 +55,12 @@ fn run(app: &App, given: &Given) -> Result<()> {
     }
     let mut bad = 0;
     for (pool, uuid) in &wanted {
-        let (label, problems) = verify(app, pool, uuid, file)?;
+        let (title, problems) = verify(app, pool, uuid, file)?;
         if problems.is_empty() {
-            println!("{uuid} ({label}): ok");
+            println!("{title}: ok");
         } else {
             bad += 1;
-            println!("{uuid} ({label}): {}", problems.join("; "));
+            println!("{title}: {}", problems.join("; "));
         }
     }
     match bad {
@@ -112,7 +112,11 @@ fn verify(app: &App, pool: &str, uuid: &str, file: Option<&Path>) -> Result<(Str
     if let Some(file) = file {
         problems.extend(check_file(&manifest, file)?);
     }
-    Ok((label(&manifest), problems))
+    let title = match &manifest {
+        Value::Null => uuid.to_owned(),
+        manifest => format!("{uuid} ({})", label(manifest)),
+    };
+    Ok((title, problems))
 }
 
 fn check_origin(
