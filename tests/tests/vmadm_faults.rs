@@ -262,6 +262,28 @@ fn has_children(pid: u32, word: &str) -> bool {
 }
 
 #[test]
+fn zones_that_cannot_be_told_are_not_waited_for() {
+    needs!(Need::Simulation);
+    for fault in
+        ["exit 1 zlogin: exec failure: No such file or directory", "exit 127 sh: not found"]
+    {
+        let mut gz = Gz::new();
+        let _ = gz.create(&joyent()).ok();
+        gz.set("GZSIM_FAULT", &format!("zlogin:*={fault}"));
+        let begin = Instant::now();
+        let run = gz.vmadm(&["reboot", UUID]).failed();
+        let (_, words) = fault.rsplit_once(": ").unwrap_or_default();
+        assert!(run.stderr.contains(words), "{}", run.stderr);
+        let state = || gz.vmadm(&["get", UUID]).ok().json()["state"].clone();
+        assert_eq!(state(), "running", "it goes on as it was");
+        let run = gz.vmadm(&["stop", UUID]).ok();
+        assert!(run.stderr.contains("Successfully completed stop"), "{}", run.stderr);
+        assert_eq!(state(), "stopped");
+        assert!(begin.elapsed() < Duration::from_secs(50), "{fault}");
+    }
+}
+
+#[test]
 fn two_creates_of_one_vm_make_one() {
     needs!(Need::Simulation);
     let gz = Gz::new();

@@ -20,6 +20,7 @@ pub mod process;
 pub mod root;
 mod seed;
 pub mod settings;
+mod shutdown;
 pub mod space;
 pub mod sysinfo;
 pub mod tool;

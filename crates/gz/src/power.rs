@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::plan::wait_for;
 use crate::root::Root;
 use crate::tool::Result;
-use crate::zoneadm;
+use crate::{shutdown, zoneadm};
 
 /// The socket on which qemu takes commands, in the zone.
 const QMP_SOCKET: &str = "root/tmp/vm.qmp";
@@ -23,9 +23,7 @@ pub fn down(root: &Root, uuid: &str, zonepath: &str, limit: Duration) -> Result<
     let socket = root.path(zonepath).join(QMP_SOCKET);
     match press(&socket) {
         Ok(()) => {
-            wait_for(limit, || {
-                Ok(zoneadm::find(root, uuid)?.is_none_or(|zone| zone.state == "installed"))
-            })?;
+            wait_for(limit, || shutdown::is_down(root, uuid))?;
         }
         Err(error) => log::info!("no answer at {}: {error}", socket.display()),
     }

@@ -16,7 +16,7 @@ use crate::interrupt;
 use crate::root::Root;
 use crate::tool::{Error, Result, Tool};
 use crate::zone_files::ZoneRoot;
-use crate::{power, seed, vmadmd, zfs, zoneadm, zonecfg};
+use crate::{power, seed, shutdown, vmadmd, zfs, zoneadm, zonecfg};
 
 impl Step {
     /// Does it.
@@ -104,14 +104,17 @@ impl Step {
             Self::Halt { uuid } => zoneadm::halt(root, uuid).map(drop),
             Self::Reset { uuid } => done(zoneadm::transition(root, uuid, "reboot")),
             Self::Login { zone, command, required } => {
-                let result = done(root.tool("/usr/sbin/zlogin").arg(zone).args(command));
-                ignored_unless(*required, result)
+                ignored_unless(*required, done(shutdown::zlogin(root, zone, command)))
             }
-            Self::AwaitState { uuid, states, seconds, or_halt } => {
-                await_state(root, uuid, states, *seconds, *or_halt)
+            Self::ShutDown { uuid, zone, command, seconds } => {
+                shutdown::down(root, uuid, zone, command, Duration::from_secs(*seconds))
             }
-            Self::AwaitReboot { uuid, zone_id, seconds } => {
-                await_reboot(root, uuid, *zone_id, *seconds)
+            Self::AwaitDown { uuid, seconds } => {
+                shutdown::await_down(root, uuid, Duration::from_secs(*seconds))
+            }
+            Self::RebootFromWithin { uuid, zone, command, zone_id, seconds } => {
+                let limit = Duration::from_secs(*seconds);
+                shutdown::reboot(root, uuid, zone, command, *zone_id, limit)
             }
             Self::TerminateInit { uuid, pid, seconds, kill } => {
                 terminate(root, uuid, *pid, Duration::from_secs(*seconds), *kill)
@@ -429,40 +432,6 @@ pub(crate) fn wait_for(limit: Duration, mut look: impl FnMut() -> Result<bool>) 
     }
 }
 
-fn await_state(
-    root: &Root,
-    uuid: &str,
-    states: &[String],
-    seconds: u64,
-    or_halt: bool,
-) -> Result<()> {
-    let reached = wait_for(Duration::from_secs(seconds), || {
-        Ok(zoneadm::find(root, uuid)?.is_none_or(|zone| states.contains(&zone.state)))
-    })?;
-    match (reached, or_halt) {
-        (true, _) => Ok(()),
-        (false, true) => zoneadm::halt(root, uuid).map(drop),
-        (false, false) => Err(Error::Unexpected {
-            what: format!("the state of zone {uuid}"),
-            why: format!("it was not {} within {seconds} seconds", states.join(" or ")),
-        }),
-    }
-}
-
-fn await_reboot(root: &Root, uuid: &str, zone_id: Option<u32>, seconds: u64) -> Result<()> {
-    let up = wait_for(Duration::from_secs(seconds), || {
-        let zone = zoneadm::find(root, uuid)?;
-        Ok(zone.is_some_and(|zone| zone.state == "running" && zone.id != zone_id))
-    })?;
-    if up {
-        return Ok(());
-    }
-    Err(Error::Unexpected {
-        what: format!("the state of zone {uuid}"),
-        why: "timed out waiting for zone to reboot".to_owned(),
-    })
-}
-
 /// The id that kstat gives where a zone's init has gone.
 const NO_INIT: i32 = -1;
 
@@ -472,8 +441,10 @@ fn terminate(root: &Root, uuid: &str, pid: i32, limit: Duration, then_kill: bool
         let init = Pid::from_raw(pid);
         match kill(init, Signal::SIGTERM) {
             Ok(()) => {
-                let gone =
-                    || Ok(matches!(kill(init, None), Err(Errno::ESRCH)) || is_down(root, uuid)?);
+                let gone = || {
+                    Ok(matches!(kill(init, None), Err(Errno::ESRCH))
+                        || shutdown::is_down(root, uuid)?)
+                };
                 if !wait_for(limit, gone)? && then_kill {
                     let _ = kill(init, Signal::SIGKILL);
                     wait_for(AFTER_KILL, gone)?;
@@ -484,10 +455,6 @@ fn terminate(root: &Root, uuid: &str, pid: i32, limit: Duration, then_kill: bool
         }
     }
     zoneadm::halt(root, uuid).map(drop)
-}
-
-fn is_down(root: &Root, uuid: &str) -> Result<bool> {
-    Ok(zoneadm::find(root, uuid)?.is_none_or(|zone| zone.state == "installed"))
 }
 
 const PROVISIONING: &str = "/var/svc/provisioning";

@@ -121,12 +121,15 @@ impl fmt::Display for Step {
             S::Halt { uuid } => write!(f, "zoneadm -u {uuid} halt -X"),
             S::Reset { uuid } => write!(f, "zoneadm -u {uuid} reboot -X"),
             S::Login { zone, command, .. } => write!(f, "zlogin {zone} {}", command.join(" ")),
-            S::AwaitState { uuid, states, seconds, or_halt } => {
-                write!(f, "wait up to {seconds} s until {uuid} is {}", states.join(" or "))?;
-                if *or_halt { write!(f, ", then halt it") } else { Ok(()) }
+            S::ShutDown { uuid, zone, command, seconds } => {
+                write!(f, "zlogin {zone} {}; after {seconds} s halt {uuid}", command.join(" "))
             }
-            S::AwaitReboot { uuid, seconds, .. } => {
-                write!(f, "wait up to {seconds} s until {uuid} is running again")
+            S::AwaitDown { uuid, seconds } => {
+                write!(f, "wait up to {seconds} s until {uuid} is down, then halt it")
+            }
+            S::RebootFromWithin { uuid, zone, command, seconds, .. } => {
+                let command = command.join(" ");
+                write!(f, "zlogin {zone} {command}; up to {seconds} s until {uuid} runs again")
             }
             S::TerminateInit { uuid, pid, seconds, kill } => {
                 let then = if *kill { "kill it" } else { "halt the zone" };

@@ -113,10 +113,20 @@ pub enum Step {
     Reset { uuid: String },
     /// `zlogin`: runs a command in a running zone. Its failure counts only where `required`.
     Login { zone: String, command: Vec<String>, required: bool },
-    /// Waits until the zone is in one of `states`; after `seconds` it is halted where `or_halt`, else that is an error.
-    AwaitState { uuid: String, states: Vec<String>, seconds: u64, or_halt: bool },
-    /// Waits until the zone has come up as another instance than that with the id `zone_id`.
-    AwaitReboot { uuid: String, zone_id: Option<u32>, seconds: u64 },
+    /// Has a running zone shut itself down by a command in it; after `seconds` the zone is halted, at once where the
+    /// command cannot be run.
+    ShutDown { uuid: String, zone: String, command: Vec<String>, seconds: u64 },
+    /// Waits until the zone is down; after `seconds` it is halted.
+    AwaitDown { uuid: String, seconds: u64 },
+    /// Has a running zone, the instance with the id `zone_id`, reboot itself by a command in it, and waits up to
+    /// `seconds` until another instance runs.
+    RebootFromWithin {
+        uuid: String,
+        zone: String,
+        command: Vec<String>,
+        zone_id: Option<u32>,
+        seconds: u64,
+    },
     /// SIGTERM to the zone's init; after `seconds` SIGKILL where `kill`, else the zone is halted.
     TerminateInit { uuid: String, pid: i32, seconds: u64, kill: bool },
     /// Asks a KVM guest to power down and waits `seconds` for that, then halts the zone.

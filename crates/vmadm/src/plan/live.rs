@@ -15,7 +15,7 @@ fn is_running(vm: &Object) -> bool {
 fn login(vm: &Object, command: &[&str]) -> Step {
     Step::Login {
         zone: text(vm, "zonename").to_owned(),
-        command: command.iter().map(|&word| word.to_owned()).collect(),
+        command: super::words(command),
         // It comes to the same with the zone's next boot.
         required: false,
     }

@@ -49,6 +49,11 @@ fn objects<'a>(object: &'a Object, property: &str) -> impl Iterator<Item = &'a O
     list(object, property).iter().filter_map(Value::as_object)
 }
 
+/// A command as a step has it.
+fn words(command: &[&str]) -> Vec<String> {
+    command.iter().map(|&word| word.to_owned()).collect()
+}
+
 /// The elements of a list property.
 fn list<'a>(object: &'a Object, property: &str) -> &'a [Value] {
     object.get(property).and_then(Value::as_array).map_or(&[], Vec::as_slice)

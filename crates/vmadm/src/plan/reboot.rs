@@ -22,9 +22,10 @@ pub fn plan(vm: &Object, brand: Brand, disk_uuids: Vec<String>) -> Result<Plan, 
         _ => None,
     };
     if let Some(command) = command {
-        plan.steps.push(stop::login(vm, command));
-        plan.steps.push(Step::AwaitReboot {
+        plan.steps.push(Step::RebootFromWithin {
             uuid: uuid.to_owned(),
+            zone: text(vm, "zonename").to_owned(),
+            command: super::words(command),
             zone_id: vm.get("zoneid").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()),
             seconds: LIMIT,
         });

@@ -73,25 +73,15 @@ pub(super) fn stop(
                     "Timeout option is only supported for bhyve, KVM and docker containers.".into(),
                 );
             }
-            steps.push(login(vm, halt));
-            steps.push(Step::AwaitState {
+            steps.push(Step::ShutDown {
                 uuid: uuid.clone(),
-                states: vec!["installed".to_owned()],
+                zone: text(vm, "zonename").to_owned(),
+                command: super::words(halt),
                 seconds: SHUTDOWN_LIMIT,
-                or_halt: true,
             });
         }
     }
     Ok(())
-}
-
-/// A command in the zone. Its failure does not count: what does is whether the zone goes down.
-pub(super) fn login(vm: &Object, command: &[&str]) -> Step {
-    Step::Login {
-        zone: text(vm, "zonename").to_owned(),
-        command: command.iter().map(|&word| word.to_owned()).collect(),
-        required: false,
-    }
 }
 
 /// Plans a stop by force, whatever the state: zoneadm knows best whether there is something to halt, as a zone that

@@ -123,11 +123,9 @@ fn shut_down(
         return down::stop(steps, vm, brand, timeout);
     }
     steps.push(zoneadm(text(vm, "zonename"), &["shutdown"]));
-    steps.push(Step::AwaitState {
+    steps.push(Step::AwaitDown {
         uuid: text(vm, "uuid").to_owned(),
-        states: vec!["installed".to_owned()],
         seconds: timeout.unwrap_or(GUEST_LIMIT),
-        or_halt: true,
     });
     Ok(())
 }
