@@ -181,21 +181,69 @@ fn routes_are_set_and_removed_and_the_zone_is_told() {
 fn the_firewall_hears_of_what_its_rules_go_by() {
     needs!(Need::Simulation);
     let gz = Gz::new();
-    let started = |gz: &Gz| gz.calls().contains(&format!("fwadm start {UUID}"));
+    let ran = |gz: &Gz, words: &str| gz.calls().contains(&format!("fwadm {words}"));
+    let start = format!("start {UUID}");
     let _ = gz.create(&joyent(json!({"firewall_enabled": true, "autoboot": false}))).ok();
-    assert!(started(&gz), "the zone has rules when it boots: {:?}", gz.calls());
+    assert!(ran(&gz, &start), "the zone has rules when it boots: {:?}", gz.calls());
     for (change, heard) in [
         (json!({"set_tags": {"role": "db"}}), true),
         (json!({"update_nics": [{"mac": MAC, "ips": ["10.88.88.52/24"]}]}), true),
         (json!({"alias": "db"}), false),
     ] {
         gz.clear_calls();
-        let _ = update(&gz, &change).ok();
-        assert_eq!(started(&gz), heard, "{change}");
+        let run = gz.run_with("vmadm", &["update", "-v", UUID], change.to_string().as_bytes()).ok();
+        assert_eq!(ran(&gz, "update"), heard, "{change}");
+        assert!(!run.stderr.contains("failed"), "fwadm knows the VM: {}", run.stderr);
     }
     let _ = update(&gz, &json!({"firewall_enabled": false})).ok();
-    assert!(gz.calls().contains(&format!("fwadm stop {UUID}")), "{:?}", gz.calls());
+    assert!(ran(&gz, &format!("stop {UUID}")), "{:?}", gz.calls());
     gz.clear_calls();
     let _ = update(&gz, &json!({"set_tags": {"role": "web"}})).ok();
-    assert!(!started(&gz), "{:?}", gz.calls());
+    assert!(!gz.calls().iter().any(|call| call.starts_with("fwadm")), "{:?}", gz.calls());
+    let _ = update(&gz, &json!({"firewall_enabled": true})).ok();
+    assert!(ran(&gz, &start), "{:?}", gz.calls());
+}
+
+#[test]
+fn firewalls_of_others_hear_of_a_vm() {
+    needs!(Need::Simulation);
+    let mut gz = Gz::new();
+    let heard = |gz: &Gz| {
+        let times = gz.calls().iter().filter(|call| *call == "fwadm update").count();
+        gz.clear_calls();
+        times
+    };
+    let other = |uuid: &str, last: u8, more: Value| {
+        let mut vm = joyent(more);
+        vm["uuid"] = uuid.into();
+        vm["autoboot"] = false.into();
+        vm["nics"][0]["mac"] = format!("02:08:20:00:01:{last:02x}").into();
+        vm["nics"][0]["ips"] = json!([format!("10.88.88.{last}/24")]);
+        vm
+    };
+    let plain = other("a0000001-0000-4000-8000-0000000000a1", 161, json!({}));
+    let filtered =
+        other("a0000001-0000-4000-8000-0000000000a2", 162, json!({"firewall_enabled": true}));
+    let _ = gz.create(&plain).ok();
+    let _ = gz.create(&joyent(json!({}))).ok();
+    let _ = update(&gz, &json!({"set_tags": {"role": "db"}})).ok();
+    assert_eq!(heard(&gz), 0, "no firewall is enabled");
+    let _ = gz.create(&filtered).ok();
+    assert_eq!(heard(&gz), 0, "nobody else's is");
+    let _ = gz.vmadm(&["delete", UUID]).ok();
+    let _ = gz.create(&joyent(json!({}))).ok();
+    assert_eq!(heard(&gz), 1, "a new VM");
+    let _ = update(&gz, &json!({"alias": "x"})).ok();
+    assert_eq!(heard(&gz), 0, "what no rule goes by");
+    // What they have heard they are told to forget.
+    gz.set("GZSIM_FAULT", "fwadm update:1=after kill caller");
+    let run = update(&gz, &json!({"set_tags": {"role": "web"}}));
+    assert_eq!(run.exit, None, "{}", run.stderr);
+    gz.unset("GZSIM_FAULT");
+    assert_eq!(heard(&gz), 1);
+    let _ = gz.vmadm(&["recover"]).ok();
+    assert_eq!(gz.vmadm(&["get", UUID]).ok().json()["tags"], json!({}));
+    assert_eq!(heard(&gz), 1, "after the tags were taken back");
+    let _ = update(&gz, &json!({"remove_nics": [MAC]})).ok();
+    assert_eq!(heard(&gz), 1, "an address less");
 }

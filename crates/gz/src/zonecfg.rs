@@ -1,7 +1,9 @@
 //! zonecfg(8): making, changing and deleting zone configurations.
 
+use zonecfg::mapping::smartos_load;
+
 use crate::root::Root;
-use crate::tool::{Result, Tool};
+use crate::tool::{Error, Result, Tool};
 use crate::zoneadm;
 
 const ZONECFG: &str = "/usr/sbin/zonecfg";
@@ -49,6 +51,34 @@ pub(crate) fn is_absent(stderr: &str) -> bool {
     ["no such zone", "no zone with uuid", "no zone specified", "bogus zone name"]
         .iter()
         .any(|words| stderr.contains(words))
+}
+
+/// Whether the configuration of a zone other than `own` sets a flag of VMs (`firewall_enabled`), on SmartOS. Runs no
+/// tool; a document that cannot be read says nothing.
+pub fn any_other_has_flag(root: &Root, own: &str, flag: &str) -> Result<bool> {
+    let directory = root.path("/etc/zones");
+    let entries = match std::fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => {
+            return Err(Error::io(format!("cannot read {}", directory.display()), error));
+        }
+    };
+    let attribute = format!("\"{}\"", flag.replace('_', "-"));
+    let is_other = |path: &std::path::PathBuf| {
+        path.extension().is_some_and(|extension| extension == "xml")
+            && path.file_stem().is_some_and(|name| name != own)
+    };
+    let mut texts = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(is_other)
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        // Most zones do not have it: looking for its name is all that they cost.
+        .filter(|text| text.contains(&attribute));
+    Ok(texts.any(|text| {
+        let vm = smartos_load::load(&text, &|field| field == flag);
+        vm.is_ok_and(|vm| vm.get(flag) == Some(&true.into()))
+    }))
 }
 
 /// The path and text of the file that holds a zone's configuration; `None` where the zone does not exist.

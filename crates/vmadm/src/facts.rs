@@ -184,6 +184,8 @@ pub fn for_create(root: &Root, payload: &Payload, brand: Brand) -> Result<create
     }
     let mut facts = storage(root, payload, &format!("{pool}/{}", text("zonename")))?;
     facts.no_zoneconfig = no_zoneconfig;
+    facts.others_have_firewall = payload.objects("add_nics").next().is_some()
+        && others_have_firewall(root, payload.object())?;
     if features.vm_type.is_hvm() {
         let sysinfo = gz::sysinfo::read(root)?;
         if brand == Brand::Bhyve {
@@ -350,6 +352,12 @@ fn provisionable(root: &Root, pool: &str, image: &str, brand: Brand) -> Result<Z
     let refusal =
         format!("provisioning dataset {image} with brand {} is not supported", brand.as_str());
     Err(Failure::explained(refusal, [why]))
+}
+
+/// Whether a VM other than this one has its firewall enabled. Looks at the zones' documents alone.
+pub fn others_have_firewall(root: &Root, vm: &Object) -> Result<bool, Failure> {
+    let own = vm.get("zonename").or_else(|| vm.get("uuid")).and_then(Value::as_str);
+    Ok(gz::zonecfg::any_other_has_flag(root, own.unwrap_or_default(), "firewall_enabled")?)
 }
 
 /// Milliseconds since the epoch.

@@ -82,6 +82,8 @@ fn plan(
         omnios::update(&vm, &given, payload, brand, &real, &place, &facts)
     } else {
         facts.links = links(root, &vm, &payload)?;
+        facts.others_have_firewall =
+            update::changes_what_rules_go_by(&payload) && facts::others_have_firewall(root, &vm)?;
         update::plan(&vm, payload, brand, &facts)
     };
     Ok((plan.map_err(Failure::new)?, notes))

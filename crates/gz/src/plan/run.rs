@@ -189,6 +189,13 @@ impl Step {
                 let verb = if *enabled { "start" } else { "stop" };
                 ignored_unless(false, done(root.tool("/usr/sbin/fwadm").args([verb, uuid])))
             }
+            Self::UpdateFirewalls { uuid } => {
+                // fwadm looks at the VM as it is now: its UUID is enough (fwadm's lookupVMs).
+                let changed = serde_json::json!({"localVMs": [{"uuid": uuid}]}).to_string();
+                let tool = root.tool("/usr/sbin/fwadm").arg("update").stdin(changed);
+                ignored_unless(false, done(tool))
+            }
+            Self::WhenUndone { .. } => Ok(()),
             Self::ReloadDisplay { uuid, zonepath, password } => {
                 reload_display(root, uuid, zonepath, password.as_deref());
                 Ok(())

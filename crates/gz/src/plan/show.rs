@@ -179,6 +179,10 @@ impl fmt::Display for Step {
             S::SetFirewall { uuid, enabled } => {
                 write!(f, "fwadm {} {uuid}", if *enabled { "start" } else { "stop" })
             }
+            S::UpdateFirewalls { uuid } => {
+                write!(f, "fwadm update, rules that go by {uuid}")
+            }
+            S::WhenUndone { then } => write!(f, "where this is undone, at last: {then}"),
             S::SetLinkProperty { zone, link, property, value, .. } if value.is_empty() => {
                 write!(f, "dladm reset-linkprop -t -z {zone} -p {property} {link}")
             }

@@ -165,9 +165,13 @@ pub enum Step {
     SetRctl { zone: String, name: String, value: Option<u64>, before: Option<u64> },
     /// `fwadm start` or `stop`: the packet filter of a running zone.
     SetFirewall { uuid: String, enabled: bool },
+    /// `fwadm update`: rules that go by the VM's addresses and tags are worked out anew, those of other VMs too.
+    UpdateFirewalls { uuid: String },
     /// Puts a new VNC password or port of a running VM into effect. The password is `None` where it is not changed, or
     /// the VM's brand takes it only when it starts.
     ReloadDisplay { uuid: String, zonepath: String, password: Option<String> },
+    /// Nothing; where the steps behind it are undone, `then` is done after that.
+    WhenUndone { then: Box<Step> },
     /// `dladm`: sets a link property of a running zone's interface from `before` to `value`; empty is the default.
     SetLinkProperty {
         zone: String,

@@ -100,6 +100,7 @@ impl Step {
                     required: false,
                 }]
             }
+            Self::WhenUndone { then } => vec![(**then).clone()],
             _ => Vec::new(),
         })
     }

@@ -1,6 +1,7 @@
 //! fwadm(8) and ipf(8): accepted and logged, without effect on a network.
 
 use anyhow::Result;
+use serde_json::Value;
 
 use crate::ctx::Ctx;
 use crate::zones::table::{self, State};
@@ -32,6 +33,7 @@ pub fn fwadm(ctx: &Ctx, arguments: &[String]) -> Result<i32> {
             }
             Ok(0)
         }
+        "update" if rest.is_empty() => update(ctx),
         "add" | "update" | "delete" | "enable" | "disable" | "get" | "add-rvm" | "delete-rvm"
         | "get-rvm" | "help" => Ok(0),
         other => {
@@ -39,6 +41,26 @@ pub fn fwadm(ctx: &Ctx, arguments: &[String]) -> Result<i32> {
             Ok(1)
         }
     }
+}
+
+/// `fwadm update` of what standard input says: of it only the VMs that have changed are looked at.
+fn update(ctx: &Ctx) -> Result<i32> {
+    let changed: Value = match serde_json::from_reader(std::io::stdin()) {
+        Ok(changed) => changed,
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(1);
+        }
+    };
+    let rows = table::rows(ctx)?;
+    let mut code = 0;
+    for vm in changed["localVMs"].as_array().into_iter().flatten() {
+        if !rows.iter().any(|row| vm["uuid"] == row.uuid) {
+            eprintln!("Could not find VM {} in VM list", vm["uuid"]);
+            code = 1;
+        }
+    }
+    Ok(code)
 }
 
 /// ipf: the packet filter of a running zone (`-G ZONE` or the last operand).

@@ -44,6 +44,8 @@ pub struct Facts {
     pub disk_uuids: Vec<String>,
     /// UUIDs for created volumes, one for each `create-volume` filesystem.
     pub volume_uuids: Vec<String>,
+    /// Whether another VM has its firewall enabled, whose rules may name this one.
+    pub others_have_firewall: bool,
 }
 
 /// Plans a create. `payload` has been prepared: coerced, completed and checked.
@@ -96,6 +98,9 @@ pub fn plan(mut payload: Object, brand: Brand, facts: &Facts) -> Result<Plan, St
     if flag(&payload, "firewall_enabled") {
         // The zone finds its rules when it boots.
         plan.steps.push(Step::SetFirewall { uuid: uuid.clone(), enabled: true });
+    }
+    if facts.others_have_firewall && !super::list(&payload, "add_nics").is_empty() {
+        plan.steps.push(Step::UpdateFirewalls { uuid: uuid.clone() });
     }
     if boots {
         let vm = vm_object(&payload, &zonepath, facts);

@@ -78,19 +78,24 @@ pub(super) fn resource_controls(
 
 /// The password and port of the VNC server.
 pub(super) fn display(steps: &mut Vec<Step>, vm: &Object, payload: &Object, brand: Brand) {
+    steps.extend(reloaded_display(vm, payload, payload, brand));
+}
+
+/// Loads the VNC server's settings of `to`, an object that they are in now, where `payload` changes those of `vm`.
+fn reloaded_display(vm: &Object, to: &Object, payload: &Object, brand: Brand) -> Option<Step> {
     let changed = |key: &str| payload.contains_key(key) && payload.get(key) != vm.get(key);
     let has_new_password = changed("vnc_password");
     if !brand.is_hvm() || !is_running(vm) || !(has_new_password || changed("vnc_port")) {
-        return;
+        return None;
     }
     // qemu takes a password at any time, but no empty one; bhyve only when it starts.
-    let password = Some(text(payload, "vnc_password"))
+    let password = Some(text(to, "vnc_password"))
         .filter(|password| has_new_password && brand == Brand::Kvm && !password.is_empty());
-    steps.push(Step::ReloadDisplay {
+    Some(Step::ReloadDisplay {
         uuid: text(vm, "uuid").to_owned(),
         zonepath: text(vm, "zonepath").to_owned(),
         password: password.map(str::to_owned),
-    });
+    })
 }
 
 /// `/tmp` is resized last, when there is memory for it. Where it is none, it stays so until the next boot.
@@ -105,15 +110,93 @@ pub(super) fn resize_tmp(steps: &mut Vec<Step>, vm: &Object, payload: &Object) {
     }
 }
 
-/// The zone's packet filter: its rules are written anew where what they go by has changed. A zone that does not run
-/// finds them when it boots.
-pub(super) fn firewall(steps: &mut Vec<Step>, vm: &Object, payload: &Object) {
+/// The packet filters: rules are worked out anew where what they go by has changed, those of other VMs too where one
+/// has its firewall enabled (`others`). A zone that does not run finds its rules when it boots.
+pub(super) fn firewall(steps: &mut Vec<Step>, vm: &Object, payload: &Object, others: bool) {
+    let (before, wanted) = firewall_enabled(vm, payload);
+    let uuid = text(vm, "uuid").to_owned();
+    if (wanted || others) && changes_what_rules_go_by(payload) {
+        steps.push(Step::UpdateFirewalls { uuid: uuid.clone() });
+    }
+    if wanted != before {
+        steps.push(Step::SetFirewall { uuid, enabled: wanted });
+    }
+}
+
+/// Whether an update changes what rules of firewalls go by: addresses and tags.
+pub fn changes_what_rules_go_by(payload: &Object) -> bool {
     const RULES_GO_BY: [&str; 5] =
         ["add_nics", "remove_nics", "update_nics", "set_tags", "remove_tags"];
+    RULES_GO_BY.iter().any(|key| payload.contains_key(*key))
+}
+
+/// Whether the VM's firewall is enabled, before the update and after it.
+fn firewall_enabled(vm: &Object, payload: &Object) -> (bool, bool) {
     let before = flag(vm, "firewall_enabled");
-    let wanted = payload.get("firewall_enabled").map_or(before, |value| value == true);
-    let other_rules = wanted && RULES_GO_BY.iter().any(|key| payload.contains_key(*key));
-    if wanted != before || other_rules {
-        steps.push(Step::SetFirewall { uuid: text(vm, "uuid").to_owned(), enabled: wanted });
+    (before, payload.get("firewall_enabled").map_or(before, |value| value == true))
+}
+
+/// What sees the VM's configuration and has taken over that of an update: it looks again when that has been undone.
+/// These steps stand before all that change the configuration.
+pub(super) fn once_undone(vm: &Object, payload: &Object, brand: Brand, others: bool) -> Vec<Step> {
+    let (before, wanted) = firewall_enabled(vm, payload);
+    let uuid = || text(vm, "uuid").to_owned();
+    let firewalls = (before || others) && changes_what_rules_go_by(payload);
+    [
+        reloaded_display(vm, vm, payload, brand),
+        firewalls.then(|| Step::UpdateFirewalls { uuid: uuid() }),
+        (wanted != before).then(|| Step::SetFirewall { uuid: uuid(), enabled: before }),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|then| Step::WhenUndone { then: Box::new(then) })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Object {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn an_update_that_is_undone_leaves_the_display_as_it_was() {
+        let vm = object(json!({"uuid": "u", "state": "running", "zonepath": "/zones/u",
+            "vnc_password": "old"}));
+        let payload = object(json!({"vnc_password": "new"}));
+        let reload = |password: &str| Step::ReloadDisplay {
+            uuid: "u".into(),
+            zonepath: "/zones/u".into(),
+            password: Some(password.into()),
+        };
+        let mut steps = Vec::new();
+        display(&mut steps, &vm, &payload, Brand::Kvm);
+        assert_eq!(steps, [reload("new")]);
+        let then = Box::new(reload("old"));
+        assert_eq!(once_undone(&vm, &payload, Brand::Kvm, false), [Step::WhenUndone { then }]);
+        assert_eq!(once_undone(&vm, &object(json!({"alias": "b"})), Brand::Kvm, true), []);
+        assert_eq!(once_undone(&vm, &vm.clone(), Brand::Kvm, true), []);
+    }
+
+    #[test]
+    fn firewalls_are_told_where_one_is_enabled() {
+        let vm = |enabled: bool| object(json!({"uuid": "u", "firewall_enabled": enabled}));
+        let tags = object(json!({"set_tags": {"a": 1}}));
+        for (own, others, told) in [(false, false, false), (true, false, true), (false, true, true)]
+        {
+            let mut steps = Vec::new();
+            firewall(&mut steps, &vm(own), &tags, others);
+            assert_eq!(!steps.is_empty(), told, "{own} {others}");
+            assert_eq!(once_undone(&vm(own), &tags, Brand::Joyent, others).len(), steps.len());
+        }
+        let mut steps = Vec::new();
+        let off = object(json!({"firewall_enabled": false}));
+        firewall(&mut steps, &vm(true), &off, true);
+        assert_eq!(steps, [Step::SetFirewall { uuid: "u".into(), enabled: false }]);
+        let then = Box::new(Step::SetFirewall { uuid: "u".into(), enabled: true });
+        assert_eq!(once_undone(&vm(true), &off, Brand::Joyent, true), [Step::WhenUndone { then }]);
     }
 }

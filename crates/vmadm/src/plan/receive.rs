@@ -8,7 +8,7 @@ use zonecfg::mapping::smartos_write::{self, NewZone};
 use super::create::change;
 use super::start::{self, Extra};
 use super::transfer::{SENDING, on_pool};
-use super::{Object, flag, objects, text};
+use super::{Object, flag, list, objects, text};
 
 /// How long a VM may take to arrive, in milliseconds: a day.
 const LIMIT_MS: u64 = 86_400_000;
@@ -132,11 +132,13 @@ pub struct Arrival<'a> {
     pub datasets: Vec<Step>,
     /// Whether what came of it stays where the rest does not come.
     pub resumable: bool,
+    /// Whether another VM has its firewall enabled, whose rules may name this one.
+    pub others_have_firewall: bool,
 }
 
 /// Plans to receive a VM.
 pub fn plan(arrival: Arrival<'_>) -> Result<Plan, String> {
-    let Arrival { vm, mut prepared, brand, now_ms, zone: fate, datasets, resumable } = arrival;
+    let Arrival { vm, mut prepared, brand, now_ms, zone: fate, datasets, resumable, .. } = arrival;
     let zone = zone_of(&mut prepared, vm, brand, now_ms, true)?;
     let uuid = text(&prepared, "uuid").to_owned();
     let cores = cores(&zone.path);
@@ -185,6 +187,9 @@ pub fn plan(arrival: Arrival<'_>) -> Result<Plan, String> {
         });
     }
     steps.push(change(&uuid, "remove attr name=provisioning"));
+    if arrival.others_have_firewall && !list(vm, "nics").is_empty() {
+        steps.push(Step::UpdateFirewalls { uuid: uuid.clone() });
+    }
     // Observed: virtual machines that boot with the system start at once, zones wait for the operator.
     if fate != Zone::Replaced && brand.is_hvm() && flag(vm, "autoboot") {
         let mut vm = vm.clone();

@@ -16,6 +16,8 @@ use super::{
 
 const MIB: u64 = 1 << 20;
 
+pub use super::live::changes_what_rules_go_by;
+
 /// Bytes; a size that is beyond all pools stays so.
 fn mib_to_bytes(mib: Option<u64>) -> u64 {
     mib.unwrap_or_default().saturating_mul(MIB)
@@ -37,6 +39,8 @@ pub struct Facts {
     pub volume_uuids: Vec<String>,
     /// Whether the VM has had created volumes before.
     pub has_volumes: bool,
+    /// Whether another VM has its firewall enabled, whose rules may name this one.
+    pub others_have_firewall: bool,
 }
 
 /// What a volume needs to be written full, in bytes.
@@ -143,6 +147,7 @@ pub fn plan_with(
     let steps = &mut plan.steps;
     create::resolve_created_filesystems(&mut payload, zonepath, &facts.volume_uuids)?;
 
+    steps.extend(live::once_undone(vm, &payload, brand, facts.others_have_firewall));
     let adds_disks = payload.contains_key("add_disks");
     let space = space(vm, &payload, brand, dataset);
     // Room is made before it is taken. Destroying comes last, as it cannot be undone.
@@ -191,7 +196,7 @@ pub fn plan_with(
     live::resource_controls(steps, vm, &payload, brand);
     live::display(steps, vm, &payload, brand);
     live::resize_tmp(steps, vm, &payload);
-    live::firewall(steps, vm, &payload);
+    live::firewall(steps, vm, &payload, facts.others_have_firewall);
     let routes = new_files.routes != old_files.routes;
     if !configured && (resizes || spaces || routes) {
         // The time of the last change is that of this file.

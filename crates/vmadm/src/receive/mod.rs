@@ -164,6 +164,7 @@ fn receive_whole(root: &Root, mut vm: Object, pool: Option<&str>) -> Outcome {
         zone: Zone::New,
         datasets,
         resumable: false,
+        others_have_firewall: facts.others_have_firewall,
     });
     change::execute_reserved(root, &plan.map_err(|why| in_create(Failure::new(why)))?, reserved)?;
     Ok(Some(format!("Successfully received VM {uuid}")))
@@ -209,6 +210,7 @@ fn receive_parts(call: &Call, mut vm: Object, pool: Option<&str>) -> Outcome {
         zone,
         datasets: steps,
         resumable,
+        others_have_firewall: facts::others_have_firewall(root, &vm)?,
     });
     change::execute_reserved(root, &plan.map_err(Failure::new)?, reserved).map_err(|failure| {
         let keeps =
