@@ -143,13 +143,27 @@ fn status(host: &Host, machine: &Machine<'_>, as_json: bool) -> anyhow::Result<(
 
 fn stats(machine: &Machine<'_>, as_json: bool) -> anyhow::Result<()> {
     let stats = machine.stats()?;
-    match stats.as_object() {
-        Some(counters) if !as_json => {
-            let lines = counters.iter().map(|(name, value)| format!("{name}: {value}\n"));
-            super::print(&lines.collect::<String>())
+    if as_json { print_json(&stats) } else { super::print(&counters(&stats)) }
+}
+
+/// Counters as text, one a line: `NAME: COUNT` of bhyve, `DISK NAME: COUNT` of qemu.
+fn counters(stats: &Value) -> String {
+    let mut text = String::new();
+    let mut add = |prefix: &str, counters: &Value| {
+        for (name, count) in counters.as_object().into_iter().flatten() {
+            if count.is_number() {
+                text.push_str(&format!("{prefix}{name}: {count}\n"));
+            }
         }
-        _ => print_json(&stats),
+    };
+    match stats.as_array() {
+        Some(disks) => disks.iter().for_each(|disk| {
+            let name = disk["device"].as_str().unwrap_or_default();
+            add(&format!("{name} "), &disk["stats"]);
+        }),
+        None => add("", stats),
     }
+    text
 }
 
 fn powerdown(machine: &Machine<'_>, timeout: Option<u64>) -> anyhow::Result<()> {
@@ -178,4 +192,23 @@ fn qmp(machine: &Machine<'_>, matches: &ArgMatches) -> anyhow::Result<()> {
         None => Value::Null,
     };
     print_json(&machine.qmp()?.execute(command, &arguments)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_lines() {
+        assert_eq!(
+            counters(&json!({"total number of vm exits": 3})),
+            "total number of vm exits: 3\n"
+        );
+        let stats = json!([
+            {"device": "virtio0", "stats": {"rd_bytes": 512, "timed_stats": [], "account_failed": true}},
+            {"device": "virtio1", "stats": {"rd_bytes": 1, "wr_bytes": 0}},
+        ]);
+        let text = "virtio0 rd_bytes: 512\nvirtio1 rd_bytes: 1\nvirtio1 wr_bytes: 0\n";
+        assert_eq!(counters(&stats), text);
+    }
 }
