@@ -2,6 +2,7 @@
 //! next command.
 
 use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
 
 use e2e::{Gz, Need, Run, needs, wait};
 use serde_json::{Value, json};
