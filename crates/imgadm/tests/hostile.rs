@@ -219,8 +219,11 @@ fn what_is_no_manifest_is_refused() {
     let sim = Sim::new();
     for (body, part) in [
         ("{not json".to_owned(), "response not JSON"),
-        ("[]".to_owned(), "answered with"),
-        (manifest(&file, json!({"uuid": "../../../../etc/passwd"})).to_string(), "answered with"),
+        ("[]".to_owned(), "answered with what has no uuid"),
+        (
+            manifest(&file, json!({"uuid": "../../../../etc/passwd"})).to_string(),
+            "answered with image \"../",
+        ),
         (manifest(&file, json!({"origin": "../../x"})).to_string(), "is not a UUID"),
         (manifest(&file, json!({"origin": UUID})).to_string(), "have no end"),
         (manifest(&file, json!({"files": [{"size": -1}]})).to_string(), "is not a number of bytes"),
@@ -234,6 +237,19 @@ fn what_is_no_manifest_is_refused() {
         let server = Server::new(move |_| Reply::json(200, body.clone()));
         refused(&sim, &server, part);
     }
+}
+
+#[test]
+fn what_is_no_list_is_told_of_by_its_source() {
+    let sim = Sim::new();
+    let server = Server::new(|_| Reply::bytes(b"<html>Welcome</html>"));
+    sim.sources(&[&server.url()]);
+    let (_, stderr) = said(&sim.imgadm(&["avail"]));
+    let message = format!(
+        "imgadm avail: error (InternalError): {}: the answer is no list of images: ",
+        server.url()
+    );
+    assert!(stderr.starts_with(&message), "{stderr}");
 }
 
 #[test]

@@ -141,12 +141,8 @@ impl Imgapi {
             if let Some(error) = stopped {
                 return Err(error);
             }
-            read.map_err(|e| {
-                Error::internal(format!(
-                    "{} does not answer with a list of images: {e}",
-                    self.client.url(&path)
-                ))
-            })?;
+            // Whoever asked says of which server.
+            read.map_err(|e| Error::internal(format!("the answer is no list of images: {e}")))?;
             // A server that knows no pages sends all at once, or the same page again.
             if count < PAGE || last.is_none() || last == marker || count > PAGE + 1 {
                 return Ok(());
@@ -163,10 +159,14 @@ impl Imgapi {
             return Ok(None);
         }
         let manifest = client::json(response, &self.client.url(&path))?;
-        let named = manifest.get("uuid").and_then(Value::as_str).unwrap_or_default();
-        if named != uuid {
+        let named = manifest.get("uuid").and_then(Value::as_str);
+        if named != Some(uuid) {
+            let answer = match named {
+                Some(named) => format!("image {named:?}"),
+                None => "what has no uuid".to_owned(),
+            };
             return Err(Error::invalid_manifest(format_args!(
-                "{} was asked for image {uuid} and answered with {named:?}",
+                "{} was asked for image {uuid} and answered with {answer}",
                 self.client.url(&path)
             )));
         }
