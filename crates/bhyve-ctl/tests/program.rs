@@ -120,6 +120,13 @@ fn a_configured_zone_is_found_by_its_uuid() {
 }
 
 #[test]
+fn a_socket_for_metadata_is_one_machines() {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let output = bhyve_ctl(root.path(), &["metadata", "--socket", "/nosuch/socket"], "");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
 fn there_is_no_file_of_settings_for_qemu() {
     let root = tempfile::tempdir().expect("a temporary directory");
     let xml = r#"<zone name="k" zonepath="/k" brand="kvm"/>"#;

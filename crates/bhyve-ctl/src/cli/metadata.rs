@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgGroup, ArgMatches, Command, value_parser};
 use gz::Root;
 use gz::inventory::{self, ConfigFile, Fields};
 use manifest::Flavour;
@@ -34,6 +34,7 @@ pub(super) fn command() -> Command {
                 .long("socket")
                 .value_name("PATH")
                 .value_parser(value_parser!(PathBuf))
+                .requires("served")
                 .help("Listen on this socket instead of that which the guest looks for"),
         )
         .arg(
@@ -45,6 +46,7 @@ pub(super) fn command() -> Command {
                 .conflicts_with("vm")
                 .help("Serve the VM object in FILE, read-only"),
         )
+        .group(ArgGroup::new("served").args(["vm", "file"]))
 }
 
 pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
