@@ -121,7 +121,7 @@ fn plain_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(plain_text).collect::<Vec<_>>().join(","),
-        other => other.to_string(),
+        other => manifest::json::compact(other),
     }
 }
 
@@ -215,7 +215,7 @@ impl Listing {
         if self.json {
             let records: Vec<Value> =
                 images.iter().map(|image| image.record.clone().into()).collect();
-            return Ok(format!("{}\n", pretty(&records.into())));
+            return Ok(format!("{}\n", manifest::json::pretty(&records)));
         }
         let mut rows: Vec<Row> = images.iter().map(row).collect();
         if self.docker {
@@ -262,11 +262,6 @@ fn docker_rows(rows: &[Row]) -> Vec<Row> {
     shown
 }
 
-/// JSON with two blanks of indentation, as the manifests and listings are written.
-pub fn pretty(value: &Value) -> String {
-    format!("{value:#}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,6 +284,25 @@ mod tests {
         assert_eq!(row["published"], "2020-01-02T00:00:00Z");
         assert_eq!((row["size"].as_u64(), row["clones"].as_u64()), (Some(12), Some(2)));
         assert!(!row.contains_key("source"));
+    }
+
+    #[test]
+    fn numbers_are_written_as_javascript_does() {
+        let image = ImageInfo::new(json!({"uuid": "u", "image_size": 1024.0, "tags": {"n": 0.5}}));
+        let shown = |json, columns: &str| {
+            let listing = Listing {
+                json,
+                skip_header: true,
+                columns: columns.to_owned(),
+                ..Listing::default()
+            };
+            listing.render(std::slice::from_ref(&image)).unwrap()
+        };
+        let table = shown(false, "image_size,tags");
+        assert_eq!(table.split_whitespace().collect::<Vec<_>>(), ["1024", "{\"n\":0.5}"]);
+        assert!(shown(true, "").contains("\"image_size\": 1024,\n"), "{}", shown(true, ""));
+        let by_size = Filter::parse_all(&["image_size=1024".to_owned()]).unwrap();
+        assert_eq!(filter(vec![image], &by_size).len(), 1);
     }
 
     #[test]

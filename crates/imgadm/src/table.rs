@@ -88,7 +88,7 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::String(text)) => {
             text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
         }
-        Some(other) => other.to_string(),
+        Some(other) => manifest::json::compact(other),
     }
 }
 

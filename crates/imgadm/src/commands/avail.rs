@@ -154,7 +154,7 @@ fn print_json(kept: &[Kept]) -> Result<()> {
         if let Shown::Json(text) = &image.shown {
             let value: Value = serde_json::from_str(text)
                 .map_err(|e| Error::internal(format!("cannot read own JSON: {e}")))?;
-            let pretty = rows::pretty(&value).replace('\n', "\n  ");
+            let pretty = manifest::json::pretty(&value).replace('\n', "\n  ");
             print(&format!("{separator}  {pretty}"))?;
             separator = ",\n";
         }

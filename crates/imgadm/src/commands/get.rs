@@ -7,7 +7,6 @@ use crate::app::App;
 use crate::cli::options::{Given, flag};
 use crate::cli::print;
 use crate::errors::{Error, Result};
-use crate::rows::pretty;
 use crate::store;
 
 pub const COMMAND: Command = Command {
@@ -41,5 +40,5 @@ fn run(app: &App, given: &Given) -> Result<()> {
         });
         image.record.insert("children".into(), children);
     }
-    print(&format!("{}\n", pretty(&Value::Object(image.record))))
+    print(&format!("{}\n", manifest::json::pretty(&Value::Object(image.record))))
 }

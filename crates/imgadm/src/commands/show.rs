@@ -6,7 +6,6 @@ use crate::cli::options::Given;
 use crate::cli::print;
 use crate::errors::{Error, Result};
 use crate::find::find;
-use crate::rows::pretty;
 use crate::sources::FoundWhat;
 
 pub const COMMAND: Command = Command {
@@ -37,5 +36,5 @@ fn run(app: &App, given: &Given) -> Result<()> {
             top.ok_or_else(|| Error::image_not_found(argument))?.manifest
         }
     };
-    print(&format!("{}\n", pretty(&manifest)))
+    print(&format!("{}\n", manifest::json::pretty(&manifest)))
 }

@@ -10,7 +10,6 @@ use crate::cli::options::{Given, Opt, Row, flag, value};
 use crate::cli::print;
 use crate::config::SourceInfo;
 use crate::errors::{Error, Result};
-use crate::rows::pretty;
 use crate::sources::Source;
 use crate::table::{self, Column};
 
@@ -109,7 +108,7 @@ fn list(app: &App, given: &Given) -> Result<()> {
         .collect();
     if given.has("json") {
         let list = Value::Array(rows.into_iter().map(Value::Object).collect());
-        return print(&format!("{}\n", pretty(&list)));
+        return print(&format!("{}\n", manifest::json::pretty(&list)));
     }
     print(&table::render(&rows, &Column::list("url,type,insecure"), false))
 }

@@ -14,7 +14,7 @@ use self::vm::Vm;
 use crate::errors::{Error, Result};
 use crate::image_manifest;
 use crate::pipeline::decode::Compression;
-use crate::rows::{ImageInfo, pretty};
+use crate::rows::ImageInfo;
 use crate::{import, store};
 
 /// How an image is to be made.
@@ -64,7 +64,7 @@ pub fn create(root: &Root, request: &Request<'_>) -> Result<Created> {
         check_depth(root, origin, most)?;
     }
     let manifest = manifest(root, request, &vm, origin.as_ref())?;
-    println!("Manifest:\n{}", indent(&pretty(&manifest)));
+    println!("Manifest:\n{}", indent(&manifest::json::pretty(&manifest)));
     image_manifest::validate_minimal(&manifest)?;
     let base = match &origin {
         Some(origin) if request.incremental => Some(final_snapshot(root, origin)?),

@@ -5,13 +5,13 @@ use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use gz::{Root, zfs};
+use manifest::json::pretty;
 use serde_json::{Map, Value, json};
 
 use super::{encode, indent};
 use crate::errors::{Error, Result};
 use crate::pipeline::checksum::{Algorithm, Hasher};
 use crate::pipeline::decode::Compression;
-use crate::rows::pretty;
 
 /// What was made.
 pub struct Created {
