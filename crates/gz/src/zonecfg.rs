@@ -40,9 +40,23 @@ pub fn change(root: &Root, uuid: &str, script: &str) -> Result<()> {
 /// Deletes a zone's configuration; one that is not there is fine.
 pub fn delete(root: &Root, uuid: &str) -> Result<()> {
     match tool(root).args(selector(root, uuid)?).args(["delete", "-F"]).run() {
-        Err(error) if is_absent(error.stderr()) => Ok(()),
+        Err(error) if is_absent(error.stderr()) => remove_document(root, uuid),
         other => other.map(drop),
     }
+}
+
+/// Removes the document of a zone that is not in the index: zonecfg may have been killed before it wrote that.
+fn remove_document(root: &Root, name: &str) -> Result<()> {
+    let store = zonecfg::store::Root::open(root.path("/"));
+    let removed = match store.index() {
+        Ok(index) if index.get(name).is_some() => Ok(()),
+        Ok(_) => store.remove_zone_file(name),
+        Err(error) => Err(error),
+    };
+    removed.map_err(|error| Error::Unexpected {
+        what: format!("what is left of zone {name}"),
+        why: error.to_string(),
+    })
 }
 
 /// Whether a message says that the zone does not exist.

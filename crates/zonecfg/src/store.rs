@@ -128,18 +128,21 @@ impl Root {
         replace_file(&self.zone_file(zone.name()), &xml::write(zone))
     }
 
-    /// Removes a zone's document; one that is not there is no error.
+    /// Removes a zone's document, and what a write of it left that was killed; one that is not there is no error.
     ///
     /// # Errors
     /// [`Error::Io`]
     pub fn remove_zone_file(&self, name: &str) -> Result<(), Error> {
-        let path = self.zone_file(name);
-        match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(Error::Io { path, source })
+        let file = self.zone_file(name);
+        for path in [temporary_name(&file), file] {
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::Io { path, source });
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Whether there is an index.
@@ -247,24 +250,30 @@ impl Lock {
     }
 }
 
-/// Writes a file under a temporary name beside it, then renames it into place; mode 0644.
+/// Writes a file under a temporary name beside it, then renames it into place; mode 0644. The name is always the same,
+/// so that the next write takes over what one that was killed left: who writes holds the lock of the index, or of the
+/// zone.
 pub(crate) fn replace_file(path: &Path, text: &str) -> Result<(), Error> {
-    let io_error = |source| Error::Io { path: path.to_owned(), source };
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    let temporary = dir.join(format!("zonecfg.{}", uuid::Uuid::new_v4().simple()));
+    let temporary = temporary_name(path);
     let write = || -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o644).open(&temporary)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o644);
+        let mut file = options.open(&temporary)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
-        File::open(dir)?.sync_all()
+        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
     };
     write().map_err(|source| {
         // Nothing of a failed write stays; that it cannot be removed changes nothing for the caller.
         let _ = std::fs::remove_file(&temporary);
-        io_error(source)
+        Error::Io { path: path.to_owned(), source }
     })
+}
+
+fn temporary_name(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("zonecfg.{name}.new"))
 }
 
 #[cfg(test)]
@@ -324,5 +333,20 @@ mod tests {
             Some("/zones/z1".into())
         );
         assert!(root.path("/var/run/zones/index.lock").exists());
+    }
+
+    #[test]
+    fn what_a_killed_write_left_is_gone_after_the_next() {
+        let (_dir, root) = root();
+        let files = [root.index_file(), root.zone_file("z1")];
+        let left = files.each_ref().map(|file| temporary_name(file));
+        for path in &left {
+            std::fs::write(path, "more than there is to write ".repeat(100)).expect("writable");
+        }
+        root.write_index(&Index::default()).expect("writable");
+        let text = std::fs::read_to_string(root.index_file()).expect("readable");
+        assert_eq!(text, Index::default().print());
+        root.remove_zone_file("z1").expect("removable");
+        assert!(left.iter().all(|path| !path.exists()));
     }
 }
