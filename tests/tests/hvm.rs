@@ -727,8 +727,12 @@ fn guests_of_omnios_get_metadata_on_their_second_port() {
     let mut command =
         gz.command("bhyve-ctl", &["metadata", "--socket", &socket.display().to_string(), uuid]);
     let mut server = Running(command.spawn().expect("bhyve-ctl can be run"));
-    wait::until("the socket", || socket.exists());
-    let mut stream = std::os::unix::net::UnixStream::connect(&socket).expect("it listens");
+    let mut connected = None;
+    wait::until("the socket", || {
+        connected = std::os::unix::net::UnixStream::connect(&socket).ok();
+        connected.is_some()
+    });
+    let mut stream = connected.expect("it listens");
     let mut answers = BufReader::new(stream.try_clone().expect("a socket")).lines();
     let mut ask = |request: &str, count: usize| -> Vec<String> {
         writeln!(stream, "{request}").expect("writable");
