@@ -34,13 +34,12 @@ say() { printf 'check-illumos: %s\n' "$*" >&2; }
 . "$HERE/illumos/report.sh"
 
 setup() {
-  if [[ -x /usr/bin/rustc && -x /usr/bin/cargo-clippy && -d /usr/lib/llvm-$LLVM/bin ]] &&
-    command -v "clang-$LLVM" "ld.lld-$LLVM" readelf >/dev/null; then
-    return 0
-  fi
+  local packages=(rustc-web cargo-web rust-web-src rust-web-clippy "clang-$LLVM" "lld-$LLVM" binutils gcc libc6-dev)
+  local installed
+  installed=$(dpkg-query -W -f '${db:Status-Abbrev}\n' "${packages[@]}" 2>/dev/null | grep -c '^ii') || true
+  ((installed < ${#packages[@]})) || return 0
   apt-get update -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-    rustc-web cargo-web rust-web-src rust-web-clippy "clang-$LLVM" "lld-$LLVM" binutils gcc libc6-dev
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
 }
 
 write_wrappers() {
@@ -92,7 +91,7 @@ case $command in
   clippy) prepare; /usr/bin/cargo-clippy clippy --target "$TARGET" "$@" ;;
   test) prepare; "$CARGO" test --no-run --target "$TARGET" "$@" ;;
   link) prepare; "$@" ;;
-  report) report "$@" ;;
+  report) setup; report "$@" ;;
   all) all ;;
   *) sed -n '2,/^set -euo/{/^set/d;s/^# \{0,1\}//p}' "$HERE/check-illumos.sh"; exit 2 ;;
 esac
