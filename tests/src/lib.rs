@@ -10,6 +10,7 @@ pub mod normal;
 pub mod pool;
 pub mod programs;
 pub mod replay;
+pub mod signal;
 pub mod trace;
 pub mod wait;
 

@@ -6,6 +6,7 @@ use std::process::{Child, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use e2e::signal::{self, Signal};
 use e2e::{Gz, Need, needs, wait};
 use serde_json::{Value, json};
 
@@ -222,8 +223,7 @@ fn an_interrupt_leaves_the_vm_as_it_was() {
     let lab = Lab::new(&zone(), true);
     let child = lab.create(&[]);
     lab.wait_for_script();
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    signal::send(child.id(), Signal::SIGINT);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(lab.files().is_empty());

@@ -1,11 +1,12 @@
 //! `vmadm events`: what it tells, how soon, what it costs and how it ends.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use e2e::signal::{self, Signal};
 use e2e::{Gz, Need, needs, wait::PATIENCE};
 use serde_json::{Value, json};
 
@@ -60,9 +61,8 @@ impl Events {
         panic!("no {kind} with {path} = {value}");
     }
 
-    fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(status.expect("kill can be run").success());
+    fn signal(&self, signal: Signal) {
+        signal::send(self.child.id(), signal);
     }
 
     /// Waits for its end; the exit status.
@@ -131,8 +131,8 @@ fn whatever_others_change_is_told_within_a_second() {
     times.push(begun.elapsed());
     // An init that ends takes no tool: joyent zones get a new one.
     let pid = pids(&gz);
-    let status = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()));
+    let number = pid.as_u64().and_then(|pid| pid.try_into().ok()).expect("a process");
+    signal::send(number, Signal::SIGKILL);
     let begun = Instant::now();
     let event = events.await_event("modify", "/zone_state", &json!("running"));
     times.push(begun.elapsed());
@@ -209,7 +209,7 @@ fn one_vm_alone_is_told_of() {
 fn it_ends_in_good_order() {
     needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
     let gz = Gz::new();
-    for signal in ["-INT", "-TERM"] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let (events, _) = Events::start(&gz, &[]);
         events.signal(signal);
         assert_eq!(events.end(), Some(0), "{signal}");
@@ -253,7 +253,7 @@ fn a_broken_zone_is_named_and_the_others_go_on() {
     damage();
     assert_eq!(warning(), said);
     for events in [operator, program] {
-        events.signal("-INT");
+        events.signal(Signal::SIGINT);
         assert!(
             events.errors.recv_timeout(PATIENCE).is_err(),
             "once is enough, for programs never"

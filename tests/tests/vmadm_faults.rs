@@ -4,6 +4,7 @@
 use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
+use e2e::signal::{self, Signal};
 use e2e::{Gz, Need, Run, needs, wait};
 use serde_json::{Value, json};
 
@@ -225,8 +226,7 @@ fn control_c_during_create_leaves_nothing() {
 fn interrupt(child: Child, word: &str) -> Output {
     // The tool is a child of vmadm's: it is there when the fault strikes.
     wait::until("the delayed tool runs", || has_children(child.id(), word));
-    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupted.is_ok_and(|status| status.success()));
+    signal::send(child.id(), Signal::SIGINT);
     child.wait_with_output().expect("vmadm ends")
 }
 

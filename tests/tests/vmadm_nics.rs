@@ -1,8 +1,9 @@
 //! NICs end to end: addresses that two commands want at once, link properties, VRRP, IPv6.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command};
+use std::process::Child;
 
+use e2e::signal::{self, Signal};
 use e2e::{Gz, Need, Run, needs, wait};
 use serde_json::{Value, json};
 
@@ -401,7 +402,6 @@ fn links_are_set_where_others_start_the_zone() {
         reboot();
         wait::until("the limit", || limit() == "100");
     }
-    let stopped = Command::new("kill").arg(follower.id().to_string()).status();
-    assert!(stopped.is_ok_and(|status| status.success()));
+    signal::send(follower.id(), Signal::SIGTERM);
     assert_eq!(follower.wait().expect("it ends").code(), Some(0));
 }
