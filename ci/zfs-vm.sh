@@ -29,7 +29,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 CACHE=${ZFS_VM_CACHE:-/var/cache/zfs-vm}
 SUITE=${ZFS_VM_SUITE:-trixie}
-MIRROR=${ZFS_VM_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | awk '/\/debian\/?$/ && !n++')}
+MIRROR=${ZFS_VM_MIRROR-}
 ROOTFS=$CACHE/rootfs
 STAMP=$CACHE/ready-7
 log() { printf 'zfs-vm: %s\n' "$*" >&2; }
@@ -55,6 +55,7 @@ build() {
     exec 9>"$CACHE/lock"; flock 9
     [ -e "$STAMP" ] && return 0
     host_deps
+    [ -n "$MIRROR" ] || find_mirror
     rm -rf --one-file-system "$ROOTFS"
     log "guest root file system ($SUITE) ..."
     mmdebstrap --quiet --variant=minbase --components=main,contrib \
@@ -77,6 +78,17 @@ build() {
     touch "$STAMP"
     log "guest ready after $((SECONDS - t0)) s: OpenZFS ${zdir#zfs-}, $(du -sxh "$ROOTFS" | cut -f1)"
     flock -u 9
+}
+
+# The mirror of Debian that this machine's apt uses; apt knows it once its lists are there.
+find_mirror() {
+    local try
+    for try in 1 2; do
+        MIRROR=$(apt-get indextargets --format '$(REPO_URI)' | awk '/\/debian\/?$/ && !n++')
+        [ -z "$MIRROR" ] || return 0
+        [ $try = 2 ] || apt-get update -qq
+    done
+    die "apt has no mirror of Debian: name one in ZFS_VM_MIRROR"
 }
 
 virtiofsd_bin() {
