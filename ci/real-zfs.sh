@@ -4,7 +4,7 @@
 # the real zfs and zpool in place of the simulated ones. TEST: only these test programs; --all: every program, and the
 # tests that need much time (Need::Time) too. By default it is the programs below, which say most of ZFS.
 set -euo pipefail
-DEFAULT=(same_answers zfs_real streams_real images_real resume_real vmadm_cli vmadm_read vmadm_write)
+DEFAULT=(same_answers zfs_real streams_real images_real resume_real vmadm_read vmadm_write)
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ci/zfs-vm.sh build
@@ -19,4 +19,4 @@ for name in gzsim zonecfg vmadm imgadm bhyve-ctl; do
 done
 strip "$OUT"/*/*
 
-ZFS_VM_TIMEOUT=${ZFS_VM_TIMEOUT:-1500} ci/zfs-vm.sh run bash ci/real-zfs/inside.sh "${@:-${DEFAULT[@]}}"
+ZFS_VM_TIMEOUT=${ZFS_VM_TIMEOUT:-2400} ci/zfs-vm.sh run bash ci/real-zfs/inside.sh "${@:-${DEFAULT[@]}}"
