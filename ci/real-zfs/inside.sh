@@ -6,7 +6,7 @@ export ZONEKIT_REAL_ZFS=/usr/sbin/zfs ZONEKIT_BIN_DIR=/tmp/programs TMPDIR=/tmp
 # This machine is thrown away: its pools are the tests' to destroy.
 export ZONEKIT_WIPE_POOLS="zones rpool" ZONEKIT_E2E_SKIPPED=/tmp/skipped
 # Seconds that one program may take.
-limit=600
+limit=1500
 if [[ ${1-} == --all ]]; then
   export ZONEKIT_E2E_ALL=1
   limit=3600

@@ -23,7 +23,6 @@ const STREAMS: &[(&str, Option<&str>)] = &[
     ("replication", None),
     ("vol-full", None),
     ("vol-clone-incremental", Some("vol-full")),
-    ("zone", None),
 ];
 
 /// A stream with at most as many records is cut at each; a longer one at some. More where there is time.
