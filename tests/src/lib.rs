@@ -12,6 +12,7 @@ pub mod programs;
 pub mod replay;
 pub mod signal;
 pub mod trace;
+pub mod usable;
 pub mod wait;
 
 pub use gz::{Gz, Run};

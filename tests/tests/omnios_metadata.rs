@@ -46,9 +46,13 @@ impl Client {
     }
 
     fn line(&mut self) -> String {
+        self.try_line().expect("an answer")
+    }
+
+    /// A line; `None` where the service ends the connection.
+    fn try_line(&mut self) -> Option<String> {
         let mut line = String::new();
-        self.answers.read_line(&mut line).expect("an answer");
-        line.trim_end().to_owned()
+        (self.answers.read_line(&mut line).ok()? > 0).then(|| line.trim_end().to_owned())
     }
 
     fn ask(&mut self, request: &str) -> String {
@@ -58,8 +62,7 @@ impl Client {
     /// The answer; `None` where the service ends the connection.
     fn try_ask(&mut self, request: &str) -> Option<String> {
         writeln!(self.stream, "{request}").ok()?;
-        let mut line = String::new();
-        (self.answers.read_line(&mut line).ok()? > 0).then(|| line.trim_end().to_owned())
+        self.try_line()
     }
 
     /// A request of version 2; the payload is in base64 on both ways.

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
 use e2e::signal::{self, Signal};
-use e2e::{Gz, Need, Run, needs, wait};
+use e2e::{Gz, Need, Run, needs, usable, wait};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -251,7 +251,7 @@ fn control_c_during_other_commands_leaves_a_vm_that_starts() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {stderr}");
         assert!(stderr.contains("interrupted"), "{words:?}: {stderr}");
-        assert_usable(&gz, &format!("{words:?}: {stderr}"));
+        usable::assert(&gz, UUID, &format!("{words:?}: {stderr}"));
     }
 }
 
@@ -375,20 +375,6 @@ fn brands() -> [(&'static str, Value); 4] {
     )
 }
 
-/// The VM is stopped, running or failed, and can be started, or is told to run already, and deleted.
-fn assert_usable(gz: &Gz, when: &str) {
-    let _ = gz.vmadm(&["recover"]).ok();
-    let vm = gz.vmadm(&["get", UUID]).ok().json();
-    let state = vm["state"].as_str().unwrap_or_default().to_owned();
-    assert!(matches!(state.as_str(), "stopped" | "running" | "failed"), "{when}: {state}");
-    for command in ["start", "delete"] {
-        let run = gz.vmadm(&[command, UUID]);
-        assert_eq!(run.exit, Some(0), "{when}, {state}: {command}: {}", run.stderr);
-    }
-    let datasets = gz.datasets();
-    assert!(!datasets.contains(UUID), "{when}: {datasets}");
-}
-
 /// Has every tool run of a command on a VM of each brand struck by each fault: it fails, or vmadm is killed behind it.
 /// `running` is what the VM is before.
 fn strike(running: bool, words: &[&str]) {
@@ -416,7 +402,7 @@ fn strike(running: bool, words: &[&str]) {
         let _ = gz.vmadm(words).ok();
         let count = gz.calls().len();
         assert!(count > 0, "{brand}: {words:?} runs no tool");
-        assert_usable(&gz, brand);
+        usable::assert(&gz, UUID, brand);
         for action in ["exit 1 boom", "after kill caller"] {
             for call in 1..=count {
                 prepare(&gz);
@@ -425,7 +411,7 @@ fn strike(running: bool, words: &[&str]) {
                 gz.unset("GZSIM_FAULT");
                 let when = format!("{brand}: {words:?}: {action} at call {call}: {}", run.stderr);
                 assert_eq!(run.exit.is_none(), action.contains("kill"), "{when}");
-                assert_usable(&gz, &when);
+                usable::assert(&gz, UUID, &when);
             }
         }
     }
@@ -491,7 +477,7 @@ fn two_commands_at_once_take_their_turns() {
                 assert!(matches!(code, Some(0 | 1)), "{when}: {code:?}: {stderr}");
             }
             if gz.vmadm(&["get", UUID]).exit == Some(0) {
-                assert_usable(&gz, &when);
+                usable::assert(&gz, UUID, &when);
             } else {
                 assert_eq!(other[0], "delete", "{when}: the VM is gone");
             }
@@ -518,7 +504,7 @@ fn a_full_pool_is_told_of_and_nothing_is_left() {
     let run = gz.run_with("vmadm", &["update", UUID], grown.as_bytes()).failed();
     assert!(run.stderr.contains("space"), "{}", run.stderr);
     assert_unchanged(&gz, &before, &run.stderr);
-    assert_usable(&gz, "a full pool");
+    usable::assert(&gz, UUID, "a full pool");
 }
 
 #[test]
@@ -545,5 +531,5 @@ fn no_space_in_a_tool_undoes_what_was_begun() {
         assert!(run.stderr.contains("out of space"), "{words:?}: {}", run.stderr);
         assert_unchanged(&gz, &before, &format!("{words:?}"));
     }
-    assert_usable(&gz, "no space");
+    usable::assert(&gz, UUID, "no space");
 }

@@ -1,7 +1,7 @@
 //! Reprovision of zones, whose tool runs fail, or behind which vmadm is killed, one after the other: nothing is lost,
 //! and the next command finds a VM that it can work with.
 
-use e2e::{Gz, Need, Run, needs};
+use e2e::{Gz, Need, Run, needs, usable};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -43,26 +43,6 @@ fn strike(
     }
 }
 
-fn get(gz: &Gz, when: &str) -> Value {
-    let run = gz.vmadm(&["get", UUID]);
-    assert_eq!(run.exit, Some(0), "{when}: get: {}", run.stderr);
-    run.json()
-}
-
-/// The VM is in a state that is a state, starts where it does not run, and can be deleted whole.
-fn assert_usable(gz: &Gz, when: &str) {
-    let run = gz.vmadm(&["recover"]);
-    assert_eq!(run.exit, Some(0), "{when}: recover: {}", run.stderr);
-    let state = get(gz, when)["state"].as_str().unwrap_or_default().to_owned();
-    assert!(matches!(state.as_str(), "stopped" | "running" | "failed"), "{when}: {state}");
-    for command in ["start", "delete"] {
-        let run = gz.vmadm(&[command, UUID]);
-        assert_eq!(run.exit, Some(0), "{when}, {state}: {command}: {}", run.stderr);
-    }
-    let datasets = gz.datasets();
-    assert!(!datasets.contains(UUID), "{when}: {datasets}");
-}
-
 /// Stopped: how a running one is stopped first is not what is struck here.
 fn joyent() -> Value {
     json!({
@@ -99,7 +79,7 @@ fn strike_reprovision(payload: &Value, images: [&str; 2], faults: &[&str]) {
         |gz, _, when| {
             let run = gz.vmadm(&["recover"]);
             assert_eq!(run.exit, Some(0), "{when}: recover: {}", run.stderr);
-            let vm = get(gz, when);
+            let vm = usable::get(gz, UUID, when);
             let image = vm["image_uuid"].as_str().unwrap_or_default();
             assert!(images.contains(&image), "{when}: {image}");
             assert_eq!(origin(gz), format!("zones/{image}@final\n"), "{when}");
@@ -108,7 +88,7 @@ fn strike_reprovision(payload: &Value, images: [&str; 2], faults: &[&str]) {
             let datasets = gz.datasets();
             assert!(!datasets.contains("reprovisioning"), "{when}: {datasets}");
             assert_eq!(datasets.contains(&format!("zones/{UUID}/data")), has_data, "{when}");
-            assert_usable(gz, when);
+            usable::assert(gz, UUID, when);
         },
     );
 }
