@@ -38,8 +38,7 @@ setup() {
   local installed
   installed=$(dpkg-query -W -f '${db:Status-Abbrev}\n' "${packages[@]}" 2>/dev/null | grep -c '^ii') || true
   ((installed < ${#packages[@]})) || return 0
-  apt-get update -q
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
+  ci/apt-install.sh "${packages[@]}"
 }
 
 write_wrappers() {

@@ -12,8 +12,7 @@ WANT="ansible==12.* salt==3006.*"
 if [[ ! -f $CACHE/ready || $(<"$CACHE/ready") != "$WANT" ]] ||
   ! "$CACHE/bin/ansible-playbook" --version >/dev/null 2>&1; then
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
+    ci/apt-install.sh python3 python3-venv
   fi
   python3 -m venv --clear "$CACHE"
   # shellcheck disable=SC2086 # two requirements

@@ -6,10 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 CACHE=${FUZZ_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/zonekit-fuzz}
 # The fuzzer itself is C++.
-if ! command -v c++ >/dev/null; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends g++ >/dev/null
-fi
+command -v c++ >/dev/null || ci/apt-install.sh g++
 [[ -x $CACHE/bin/cargo-fuzz ]] || cargo install --quiet --locked --root "$CACHE" cargo-fuzz
 
 # The sanitizer's flags are unstable: this lets the one stable toolchain of the machine take them.

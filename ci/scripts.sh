@@ -14,8 +14,7 @@ need() { # PACKAGE COMMAND...: installs the Debian package where the command fai
   local package=$1
   shift
   "$@" >/dev/null 2>&1 && return 0
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
+  ci/apt-install.sh "$package"
 }
 
 workflow_syntax() {

@@ -7,9 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 if ! /usr/bin/python3 -c 'import jsonschema' 2>/dev/null || ! type xmllint mandoc zsh fish >/dev/null 2>&1; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    libxml2-utils mandoc zsh fish python3 python3-jsonschema >/dev/null
+  ci/apt-install.sh libxml2-utils mandoc zsh fish python3 python3-jsonschema
 fi
 
 # lists DIR PREFIX: makes the package, and checks its lists against its files.

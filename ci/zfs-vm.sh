@@ -43,8 +43,7 @@ host_deps() {
         { apt-cache show virtiofsd >/dev/null 2>&1 && need+=(virtiofsd) || need+=(qemu-system-common); }
     [ ${#need[@]} -eq 0 ] && return
     log "installing on the host: ${need[*]}"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >&2
+    "$HERE/apt-install.sh" "${need[@]}"
 }
 
 build() {
