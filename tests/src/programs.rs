@@ -36,9 +36,8 @@ fn build() -> PathBuf {
         Some(name) => name,
     };
     let target_dir = profile_dir.parent().expect("a profile is below the target directory");
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    let status = Command::new(cargo)
+    let status = cargo_by_hand()
         .args(["build", "--quiet", "--workspace", "--bins", "--profile", profile])
         .arg("--target-dir")
         .arg(target_dir)
@@ -48,4 +47,20 @@ fn build() -> PathBuf {
         .expect("cargo can be run");
     assert!(status.success(), "the programs cannot be built");
     profile_dir.to_path_buf()
+}
+
+/// cargo as somebody starts it by hand, for a program that cargo itself started.
+///
+/// Such a program is told of its package in variables. ring's build depends on some of them, so that cargo with them
+/// would build ring again, and all that needs it, and once more without them.
+pub fn cargo_by_hand() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let package =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(package) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }

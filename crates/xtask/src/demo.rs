@@ -11,8 +11,7 @@ const PACKAGES: &[&str] = &["gzsim", "zonecfg", "imgadm", "bhyve-ctl", "vmadm"];
 
 /// Runs the demo in the workspace at `root`.
 pub fn run(root: &Path) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
+    let mut build = e2e::programs::cargo_by_hand();
     build.args(["build", "--quiet", "--bins"]).current_dir(root);
     for package in PACKAGES {
         build.args(["--package", package]);
