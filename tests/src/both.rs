@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use crate::gz::Gz;
 use crate::pool::{self, Pool};
@@ -36,9 +37,13 @@ impl Both {
         Self { gz, simulated, real, _pool: pool }
     }
 
-    /// Runs a command on both, the simulated one first.
+    /// Runs a command on both at once; gives what the simulated one said first.
     pub fn run(&self, arguments: &[&str], stdin: Option<&Path>) -> [Output; 2] {
-        [self.run_simulated(arguments, stdin), self.run_real(arguments, stdin)]
+        thread::scope(|scope| {
+            let simulated = scope.spawn(|| self.run_simulated(arguments, stdin));
+            let real = self.run_real(arguments, stdin);
+            [simulated.join().expect("it was run"), real]
+        })
     }
 
     /// Runs a command on the simulated one alone.
