@@ -18,7 +18,7 @@ if [[ ! -x $CACHE/usr/bin/qemu-img || ! -x $CACHE/usr/bin/docker-registry ]]; th
     apt-get install -y -qq qemu-utils >/dev/null
   fi
 fi
-OUTPUT=$(PATH=$CACHE/usr/bin:$PATH cargo test -q -p imgadm --test disks --test docker -- --nocapture 2>&1) || {
+OUTPUT=$(PATH=$CACHE/usr/bin:$PATH cargo test -q --workspace --test disks --test docker -- --nocapture 2>&1) || {
   echo "$OUTPUT"
   exit 1
 }

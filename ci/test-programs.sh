@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# test-programs.sh DIR COMMAND... - puts the integration tests that COMMAND, a `cargo test --no-run`, builds into DIR,
-# named NN-TEST in the order in which they are to run.
+# test-programs.sh DIR COMMAND... - puts the tests for real systems (tests/, libzfs-sys) that COMMAND, a
+# `cargo test --no-run`, builds into DIR, named NN-TEST in the order in which they are to run.
 set -euo pipefail
 
 out=$1
@@ -8,7 +8,8 @@ shift
 rm -rf "$out"
 mkdir -p "$out"
 "$@" --message-format=json |
-  sed -n 's/.*"target":{[^}]*"kind":\["test"\].*"executable":"\([^"]*\)".*/\1/p' >"$out/built"
+  sed -n 's#.*"kind":\["test"\].*"src_path":"[^"]*/\(tests\|libzfs-sys\)/tests/.*"executable":"\([^"]*\)".*#\2#p' \
+    >"$out/built"
 number=10
 # By name: cargo's own order is not the same on every machine.
 while read -r program; do
