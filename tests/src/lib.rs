@@ -2,6 +2,7 @@
 //! did with observed traces.
 
 pub mod both;
+pub mod faults;
 pub mod flavours;
 pub mod gz;
 pub mod images;

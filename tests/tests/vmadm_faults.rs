@@ -5,13 +5,10 @@ use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
 use e2e::signal::{self, Signal};
-use e2e::{Gz, Need, Run, needs, usable, wait};
+use e2e::{Gz, Need, faults, needs, usable, wait};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
-
-/// More tool runs than any command here has.
-const MOST_CALLS: usize = 60;
 
 fn joyent() -> Value {
     json!({
@@ -41,35 +38,13 @@ fn kvm() -> Value {
     })
 }
 
-/// Runs `attempt` with a fault at its first tool run, its second and so on until none is left to strike.
-fn at_every_call(
-    action: &str,
-    mut attempt: impl FnMut(&mut Gz) -> Run,
-    mut after: impl FnMut(&mut Gz, usize, Run),
-) {
-    for call in 1..=MOST_CALLS {
-        let mut gz = Gz::new();
-        let run = {
-            gz.set("GZSIM_FAULT", &format!("*:{call}={action}"));
-            let run = attempt(&mut gz);
-            gz.unset("GZSIM_FAULT");
-            run
-        };
-        if run.exit == Some(0) {
-            assert!(call > 5, "the fault did not strike at call {call}: {}", run.stderr);
-            return;
-        }
-        after(&mut gz, call, run);
-    }
-    panic!("no end after {MOST_CALLS} calls");
-}
-
 fn create_fails_whole(payload: &Value) {
     let before = Gz::new().snapshot();
-    at_every_call(
+    faults::at_every_call(
         "exit 1 boom",
+        |_| (),
         |gz| gz.create(payload),
-        |gz, call, run| {
+        |gz, (), call, run| {
             assert_eq!(run.exit, Some(1), "call {call}: {}", run.stderr);
             assert!(run.stderr.contains("boom"), "call {call}: {}", run.stderr);
             assert_unchanged(gz, &before, &format!("call {call}: {}", run.stderr));
@@ -106,10 +81,11 @@ fn a_killed_create_is_undone_by_recover() {
     needs!(Need::Simulation);
     let before = Gz::new().snapshot();
     for action in ["kill caller", "after kill caller"] {
-        at_every_call(
+        faults::at_every_call(
             action,
+            |_| (),
             |gz| gz.create(&kvm()),
-            |gz, call, run| {
+            |gz, (), call, run| {
                 assert_eq!(run.exit, None, "call {call}: {}", run.stderr);
                 let _ = gz.vmadm(&["recover"]).ok();
                 assert_unchanged(gz, &before, &format!("{action} at call {call}"));
@@ -125,10 +101,11 @@ fn killed_creates_of_other_brands_are_undone_too() {
     needs!(Need::Simulation);
     let before = Gz::new().snapshot();
     for payload in [joyent(), bhyve()] {
-        at_every_call(
+        faults::at_every_call(
             "after kill caller",
+            |_| (),
             |gz| gz.create(&payload),
-            |gz, call, run| {
+            |gz, (), call, run| {
                 assert_eq!(run.exit, None, "call {call}: {}", run.stderr);
                 let _ = gz.vmadm(&["recover"]).ok();
                 assert_unchanged(gz, &before, &format!("{} at call {call}", payload["brand"]));
@@ -157,17 +134,11 @@ fn a_failed_or_killed_delete_is_finished() {
     needs!(Need::Simulation);
     let before = Gz::new().snapshot();
     for action in ["exit 1 boom", "kill caller"] {
-        at_every_call(
+        faults::at_every_call(
             action,
-            |gz| {
-                // The fault is for the deletion.
-                let fault = gz_fault(gz);
-                gz.unset("GZSIM_FAULT");
-                let _ = gz.create(&kvm()).ok();
-                gz.set("GZSIM_FAULT", &fault);
-                gz.vmadm(&["delete", UUID])
-            },
-            |gz, call, _| {
+            |gz| gz.create(&kvm()).ok(),
+            |gz| gz.vmadm(&["delete", UUID]),
+            |gz, _, call, _| {
                 let _ = gz.vmadm(&["recover"]).ok();
                 if gz.vmadm(&["get", UUID]).exit == Some(0) {
                     let _ = gz.vmadm(&["delete", UUID]).ok();
@@ -176,15 +147,6 @@ fn a_failed_or_killed_delete_is_finished() {
             },
         );
     }
-}
-
-fn gz_fault(gz: &Gz) -> String {
-    let command = gz.command("vmadm", &[]);
-    command
-        .get_envs()
-        .find(|(name, _)| *name == "GZSIM_FAULT")
-        .and_then(|(_, value)| Some(value?.to_string_lossy().into_owned()))
-        .expect("a fault is set")
 }
 
 #[test]
@@ -328,16 +290,11 @@ fn a_failed_or_killed_update_leaves_what_was() {
     payload["filesystems"] = json!([]);
     payload["nics"][0]["mac"] = "02:08:20:00:00:51".into();
     for action in ["exit 1 boom", "kill caller", "after kill caller"] {
-        at_every_call(
+        faults::at_every_call(
             action,
-            |gz| {
-                let fault = gz_fault(gz);
-                gz.unset("GZSIM_FAULT");
-                let _ = gz.create(&payload).ok();
-                gz.set("GZSIM_FAULT", &fault);
-                gz.run_with("vmadm", &["update", UUID], update.to_string().as_bytes())
-            },
-            |gz, call, _| {
+            |gz| gz.create(&payload).ok(),
+            |gz| gz.run_with("vmadm", &["update", UUID], update.to_string().as_bytes()),
+            |gz, _, call, _| {
                 let _ = gz.vmadm(&["recover"]).ok();
                 let vm = gz.vmadm(&["get", UUID]).ok().json();
                 assert_eq!(
@@ -387,7 +344,6 @@ fn strike(running: bool, words: &[&str]) {
         if refused {
             continue;
         }
-        let mut gz = Gz::new();
         let prepare = |gz: &Gz| {
             let _ = gz.create(&payload).ok();
             if words[0] == "rollback-snapshot" {
@@ -396,26 +352,14 @@ fn strike(running: bool, words: &[&str]) {
             if running {
                 let _ = gz.vmadm(&["start", UUID]).ok();
             }
-            gz.clear_calls();
         };
-        prepare(&gz);
-        let _ = gz.vmadm(words).ok();
-        let count = gz.calls().len();
-        assert!(count > 0, "{brand}: {words:?} runs no tool");
-        usable::assert(&gz, UUID, brand);
-        for action in ["exit 1 boom", "after kill caller"] {
-            for call in 1..=count {
-                prepare(&gz);
-                gz.set("GZSIM_FAULT", &format!("*:{call}={action}"));
-                let run = gz.vmadm(words);
-                gz.unset("GZSIM_FAULT");
-                let when = format!("{brand}: {words:?}: {action} at call {call}: {}", run.stderr);
-                // A command that waits makes as many calls as the guest takes its time.
-                let struck = gz.calls().len() >= call;
-                assert_eq!(run.exit.is_none(), struck && action.contains("kill"), "{when}");
-                usable::assert(&gz, UUID, &when);
-            }
-        }
+        faults::strike(
+            &mut Gz::new(),
+            &["exit 1 boom", "after kill caller"],
+            prepare,
+            |gz| gz.vmadm(words),
+            |gz, _, when| usable::assert(gz, UUID, &format!("{brand}: {words:?}: {when}")),
+        );
     }
 }
 

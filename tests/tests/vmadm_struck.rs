@@ -1,7 +1,7 @@
 //! Reprovision of zones, whose tool runs fail, or behind which vmadm is killed, one after the other: nothing is lost,
 //! and the next command finds a VM that it can work with.
 
-use e2e::{Gz, Need, Run, needs, usable};
+use e2e::{Gz, Need, faults, needs, usable};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -11,37 +11,6 @@ const ZONE_IMAGES: [&str; 2] =
     ["01b2c898-945f-11e1-a523-af1afbe22822", "6a7c1b52-0d7a-11e9-8eb2-f2801f1b9fd1"];
 const LX_IMAGES: [&str; 2] =
     ["5917ca96-c888-11e5-8da0-e785a1ad1185", "1f538e99-dc58-40ce-b1e3-25a5226b3adc"];
-
-/// Has every tool run of a command struck by each of `faults`. `prepare` makes the VM, `act` runs the command, `check` sees to
-/// what is left and takes it away.
-fn strike(
-    gz: &mut Gz,
-    faults: &[&str],
-    prepare: impl Fn(&Gz),
-    act: impl Fn(&Gz) -> Run,
-    check: impl Fn(&Gz, &Run, &str),
-) {
-    prepare(gz);
-    gz.clear_calls();
-    let run = act(gz).ok();
-    let count = gz.calls().len();
-    assert!(count > 0, "no tool is run");
-    check(gz, &run, "without a fault");
-    for fault in faults {
-        for call in 1..=count {
-            prepare(gz);
-            gz.set("GZSIM_FAULT", &format!("*:{call}={fault}"));
-            let run = act(gz);
-            gz.unset("GZSIM_FAULT");
-            let when = format!("{fault} at call {call}: {}", run.stderr);
-            assert_eq!(run.exit.is_none(), fault.contains("kill"), "{when}");
-            if run.exit == Some(1) {
-                assert!(run.stderr.contains("boom"), "{when}");
-            }
-            check(gz, &run, &when);
-        }
-    }
-}
 
 /// Stopped: how a running one is stopped first is not what is struck here.
 fn joyent() -> Value {
@@ -60,15 +29,15 @@ fn lx() -> Value {
 }
 
 /// Strikes the reprovision of a zone from the first of `images` to the second.
-fn strike_reprovision(payload: &Value, images: [&str; 2], faults: &[&str]) {
+fn strike_reprovision(payload: &Value, images: [&str; 2], actions: &[&str]) {
     let origin = |gz: &Gz| {
         let dataset = format!("zones/{UUID}");
         gz.run("zfs", &["get", "-H", "-o", "value", "origin", &dataset]).ok().text()
     };
     let has_data = payload["delegate_dataset"] == true;
-    strike(
+    faults::strike(
         &mut Gz::new(),
-        faults,
+        actions,
         |gz| {
             let _ = gz.create(payload).ok();
         },
@@ -76,7 +45,8 @@ fn strike_reprovision(payload: &Value, images: [&str; 2], faults: &[&str]) {
             let payload = json!({"image_uuid": images[1]}).to_string();
             gz.run_with("vmadm", &["reprovision", UUID], payload.as_bytes())
         },
-        |gz, _, when| {
+        |gz, run, when| {
+            assert!(run.exit != Some(1) || run.stderr.contains("boom"), "{when}");
             let run = gz.vmadm(&["recover"]);
             assert_eq!(run.exit, Some(0), "{when}: recover: {}", run.stderr);
             let vm = usable::get(gz, UUID, when);
