@@ -1,7 +1,7 @@
 //! `vmadm update` on OmniOS: what it changes, compared with what the same update makes on SmartOS.
 
 use e2e::flavours::{both, differences};
-use e2e::{Gz, Need, needs};
+use e2e::{Gz, Need, faults, needs, usable};
 use serde_json::{Value, json};
 
 const VM: &str = "b0000001-0000-4000-8000-000000000001";
@@ -245,4 +245,53 @@ fn a_zone_of_zadm_keeps_what_vmadm_does_not_know() {
     let _ = gz.vmadm(&["stop", &uuid, "-F"]).ok();
     let _ = gz.vmadm(&["delete", &uuid]).ok();
     assert!(!gz.path("/etc/zones/web.xml").exists());
+}
+
+/// Whatever tool fails, and wherever vmadm is killed: the VM is as it was, or as it was to be, and can be started.
+#[test]
+fn a_struck_update_leaves_what_was_or_what_was_asked_for() {
+    needs!(Need::Simulation, Need::TwoRoots);
+    let payload = json!({
+        "uuid": VM, "brand": "bhyve", "alias": "db", "ram": 512, "vcpus": 1, "autoboot": false, "quota": 5,
+        "disks": [{"boot": true, "model": "virtio", "size": 512}],
+        "nics": [{"nic_tag": "external", "model": "virtio", "mac": "02:08:20:00:00:01", "ips": ["192.0.2.5/24"]}],
+        "tags": {"role": "db"}, "customer_metadata": {"k": "v"},
+    });
+    let change = json!({
+        "alias": "db1", "ram": 1024, "quota": 10, "hostname": "db1", "set_tags": {"role": "web"},
+        "set_customer_metadata": {"k": "w"}, "update_nics": [{"mac": "02:08:20:00:00:01", "ips": ["192.0.2.6/24"]}],
+        "add_disks": [{"model": "virtio", "size": 64}],
+    });
+    let asked = |vm: &Value| {
+        let disks = vm["disks"].as_array().map(Vec::len);
+        let ips = vm["nics"][0]["ips"].clone();
+        let words = ["alias", "ram", "quota", "hostname", "tags", "customer_metadata"]
+            .map(|key| vm[key].clone());
+        (words, ips, disks)
+    };
+    let model = e2e::flavours::omnios();
+    let _ = model.create(&payload).ok();
+    let before = asked(&get(&model));
+    update(&model, &change);
+    let after = asked(&get(&model));
+    assert_ne!(before, after);
+    faults::strike(
+        &mut e2e::flavours::omnios(),
+        &["exit 1 boom", "kill caller", "after kill caller"],
+        |gz| {
+            let _ = gz.create(&payload).ok();
+        },
+        |gz| gz.run_with("vmadm", &["update", VM], change.to_string().as_bytes()),
+        |gz, run, when| {
+            let recovered = gz.vmadm(&["recover"]);
+            assert_eq!(recovered.exit, Some(0), "{when}: recover: {}", recovered.stderr);
+            let found = asked(&usable::get(gz, VM, when));
+            match run.exit {
+                Some(0) => assert_eq!(found, after, "{when}"),
+                Some(_) => assert_eq!(found, before, "{when}"),
+                None => assert!(found == before || found == after, "{when}: {found:?}"),
+            }
+            usable::assert(gz, VM, when);
+        },
+    );
 }

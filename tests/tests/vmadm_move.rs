@@ -1,6 +1,6 @@
 //! VMs that move between two systems: whole, in parts, cut off and resumed, and rebuilt after their host was lost.
 
-use e2e::{Gz, Need, needs};
+use e2e::{Gz, Need, faults, needs, usable};
 use serde_json::{Value, json};
 
 const UUID: &str = "a0000001-0000-4000-8000-000000000001";
@@ -149,6 +149,38 @@ fn a_cut_stream_leaves_nothing_of_any_vm() {
                 );
             }
         }
+    }
+}
+
+/// A full pool, a tool that fails, a receiver that is killed.
+#[test]
+fn a_struck_receive_leaves_nothing() {
+    needs!(Need::Simulation, Need::TwoRoots);
+    let full = "exit 1 cannot receive new filesystem stream: out of space";
+    for payload in [zone(), bhyve()] {
+        let (here, mut there) = Gz::twins();
+        let _ = here.create(&payload).ok();
+        let stream = send(&here, &[]);
+        let before = there.snapshot();
+        faults::strike(
+            &mut there,
+            &[full, "kill caller", "after kill caller"],
+            |_| (),
+            |gz| gz.run_with("vmadm", &["receive"], &stream),
+            |gz, run, when| {
+                if run.exit == Some(1) {
+                    assert!(run.stderr.contains("out of space"), "{when}");
+                    assert_eq!(names(gz), [""; 0], "{when}");
+                }
+                let recovered = gz.vmadm(&["recover"]);
+                assert_eq!(recovered.exit, Some(0), "{when}: {}", recovered.stderr);
+                // It had all that it needs when it was killed.
+                if !names(gz).is_empty() {
+                    usable::assert(gz, UUID, when);
+                }
+                assert_same(gz, &before, when);
+            },
+        );
     }
 }
 
