@@ -1,7 +1,7 @@
 //! Commands that fail, are interrupted or killed at every tool run: the system is as before, or as wanted, or fit for the
 //! next command.
 
-use std::process::{Child, Command, Output};
+use std::process::{Child, Output};
 use std::time::{Duration, Instant};
 
 use e2e::signal::{self, Signal};
@@ -187,7 +187,10 @@ fn control_c_during_create_leaves_nothing() {
 /// Types Ctrl-C once the delayed tool runs, and waits for the end.
 fn interrupt(child: Child, word: &str) -> Output {
     // The tool is a child of vmadm's: it is there when the fault strikes.
-    wait::until("the delayed tool runs", || has_children(child.id(), word));
+    let tool = word.split(' ').next().unwrap_or_default();
+    wait::until("the delayed tool runs", || {
+        signal::children(child.id()).iter().any(|command| command.contains(tool))
+    });
     signal::send(child.id(), Signal::SIGINT);
     child.wait_with_output().expect("vmadm ends")
 }
@@ -215,13 +218,6 @@ fn control_c_during_other_commands_leaves_a_vm_that_starts() {
         assert!(stderr.contains("interrupted"), "{words:?}: {stderr}");
         usable::assert(&gz, UUID, &format!("{words:?}: {stderr}"));
     }
-}
-
-/// Whether a child of the process runs the tool.
-fn has_children(pid: u32, word: &str) -> bool {
-    let tool = word.split(' ').next().unwrap_or_default();
-    let output = Command::new("ps").args(["-o", "args=", "--ppid", &pid.to_string()]).output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(tool))
 }
 
 #[test]
