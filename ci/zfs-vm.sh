@@ -69,7 +69,7 @@ build() {
     unshare -m sh -ec '
         mount --make-rprivate /
         mount -t proc proc "$1/proc"; mount --bind /dev "$1/dev"
-        exec chroot "$1" bash /root/build-zfs' sh "$ROOTFS" ||
+        exec env -u TMPDIR chroot "$1" bash /root/build-zfs' sh "$ROOTFS" ||
         { tail -n 30 "$ROOTFS/root/configure.log" "$ROOTFS/root/make.log" >&2; die "building the modules failed"; }
     log "modules done after $((SECONDS - t0)) s"
     rm -f "$ROOTFS"/boot/initrd.img*
