@@ -15,7 +15,7 @@
 #   ZFS_VM_MIRROR   Debian mirror                           [the one that this machine's apt uses]
 #   ZFS_VM_SHARE    host directory shared read-write        [$PWD]     (same path inside the guest)
 #   ZFS_VM_MEM      guest memory in MiB                     [2048]
-#   ZFS_VM_CPUS     guest CPUs                              [2]
+#   ZFS_VM_CPUS     guest CPUs                              [1]        (two are slower under TCG, and then the kernel, which patches itself while the other runs, may panic)
 #   ZFS_VM_DISK     size of the scratch disk /dev/vda       [64G]      (sparse, new for each run)
 #   ZFS_VM_POOL     pool made on /dev/vda before CMD, ""=none [zones]  (mounted on /zones)
 #   ZFS_VM_TIMEOUT  seconds for the whole run               [1800]
@@ -141,7 +141,7 @@ run() {
     set +e
     timeout --foreground "${ZFS_VM_TIMEOUT:-1800}" qemu-system-x86_64 \
         -machine q35,memory-backend=mem -accel "${ZFS_VM_ACCEL:-tcg,thread=multi,tb-size=512}" -cpu "${ZFS_VM_CPU:-max,-cx16,-la57}" \
-        -smp "${ZFS_VM_CPUS:-2}" -m "$mem" -object memory-backend-memfd,id=mem,size="${mem}M",share=on \
+        -smp "${ZFS_VM_CPUS:-1}" -m "$mem" -object memory-backend-memfd,id=mem,size="${mem}M",share=on \
         -nodefaults -display none -no-reboot -no-user-config \
         -kernel "$(ls "$ROOTFS"/boot/vmlinuz-*)" \
         -append "root=root rootfstype=virtiofs ro init=/sbin/zfs-vm-init console=ttyS0 quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on tsc=reliable audit=0 ${ZFS_VM_APPEND-}" \
