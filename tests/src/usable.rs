@@ -14,14 +14,22 @@ pub fn get(gz: &Gz, uuid: &str, when: &str) -> Value {
     run.json()
 }
 
+/// Has `vmadm recover` see to what was left.
+///
+/// # Panics
+/// Where it fails; with `when`, what had happened before.
+pub fn recover(gz: &Gz, when: &str) {
+    let run = gz.vmadm(&["recover"]);
+    assert_eq!(run.exit, Some(0), "{when}: recover: {}", run.stderr);
+}
+
 /// Checks that a VM is stopped, running or failed, can be started, or is told to run already, and can be deleted whole.
 /// It is gone afterwards.
 ///
 /// # Panics
 /// Where it is not so; with `when`, what had happened before.
 pub fn assert(gz: &Gz, uuid: &str, when: &str) {
-    let run = gz.vmadm(&["recover"]);
-    assert_eq!(run.exit, Some(0), "{when}: recover: {}", run.stderr);
+    recover(gz, when);
     let state = get(gz, uuid, when)["state"].as_str().unwrap_or_default().to_owned();
     assert!(matches!(state.as_str(), "stopped" | "running" | "failed"), "{when}: {state}");
     for command in ["start", "delete"] {

@@ -283,8 +283,7 @@ fn a_struck_update_leaves_what_was_or_what_was_asked_for() {
         },
         |gz| gz.run_with("vmadm", &["update", VM], change.to_string().as_bytes()),
         |gz, run, when| {
-            let recovered = gz.vmadm(&["recover"]);
-            assert_eq!(recovered.exit, Some(0), "{when}: recover: {}", recovered.stderr);
+            usable::recover(gz, when);
             let found = asked(&usable::get(gz, VM, when));
             match run.exit {
                 Some(0) => assert_eq!(found, after, "{when}"),

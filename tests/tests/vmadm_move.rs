@@ -172,8 +172,7 @@ fn a_struck_receive_leaves_nothing() {
                     assert!(run.stderr.contains("out of space"), "{when}");
                     assert_eq!(names(gz), [""; 0], "{when}");
                 }
-                let recovered = gz.vmadm(&["recover"]);
-                assert_eq!(recovered.exit, Some(0), "{when}: {}", recovered.stderr);
+                usable::recover(gz, when);
                 // It had all that it needs when it was killed.
                 if !names(gz).is_empty() {
                     usable::assert(gz, UUID, when);

@@ -47,8 +47,7 @@ fn strike_reprovision(payload: &Value, images: [&str; 2], actions: &[&str]) {
         },
         |gz, run, when| {
             assert!(run.exit != Some(1) || run.stderr.contains("boom"), "{when}");
-            let run = gz.vmadm(&["recover"]);
-            assert_eq!(run.exit, Some(0), "{when}: recover: {}", run.stderr);
+            usable::recover(gz, when);
             let vm = usable::get(gz, UUID, when);
             let image = vm["image_uuid"].as_str().unwrap_or_default();
             assert!(images.contains(&image), "{when}: {image}");
