@@ -4,6 +4,7 @@ use gz::Root;
 
 use crate::config::{Config, SourceInfo};
 use crate::errors::Result;
+use crate::out::warn;
 use crate::sources::Source;
 
 /// The version of SmartOS's imgadm whose behaviour this program has; scripts compare it.
@@ -19,7 +20,7 @@ impl App {
     pub fn new(root: Root) -> Result<Self> {
         let config = Config::load(&root)?;
         for notice in &config.notices {
-            eprintln!("imgadm: {notice}");
+            warn(format_args!("imgadm: {notice}"));
         }
         Ok(Self { root, config })
     }

@@ -1,6 +1,7 @@
 //! Looking for an image in several sources.
 
 use crate::errors::{Error, Result};
+use crate::out::warn;
 use crate::sources::{Found, Source};
 
 /// The first source that has an image, and what it says of it. A source that fails is passed over: where another has
@@ -28,7 +29,7 @@ pub fn find<'a>(
         return Err(Error::multiple(failures.into_iter().map(|(_, error)| error).collect()));
     }
     for (source, error) in failures {
-        eprintln!("imgadm: warning: {} was not asked: {error}", source.info);
+        warn(format_args!("imgadm: warning: {} was not asked: {error}", source.info));
     }
     Ok(None)
 }

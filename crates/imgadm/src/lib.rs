@@ -1,5 +1,8 @@
 //! Image store, sources, import pipeline and image server: what the imgadm program is made of.
 
+// They end the program where nothing can be written: `out` has what does not.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod app;
 pub mod cli;
 pub mod commands;
@@ -11,6 +14,7 @@ pub mod find;
 pub mod image_manifest;
 pub mod import;
 pub mod layer;
+pub mod out;
 pub mod pipeline;
 pub mod rows;
 pub mod serve;

@@ -6,6 +6,7 @@ use gz::{Root, images, settings, zfs};
 use serde_json::{Map, json};
 
 use crate::errors::{Error, Result};
+use crate::out::warn;
 use crate::rows::ImageInfo;
 
 /// The pool used where none is named.
@@ -172,7 +173,7 @@ fn record(root: &Root, pool: &str, uuid: &str) -> ImageInfo {
     match images::read(root, pool, uuid) {
         Ok(Some(record)) => return ImageInfo { record: record.fields },
         Ok(None) => {}
-        Err(error) => eprintln!("imgadm: warning: {error}: its manifest is not shown"),
+        Err(error) => warn(format_args!("imgadm: warning: {error}: its manifest is not shown")),
     }
     let mut record = Map::new();
     record.insert("manifest".into(), json!({"uuid": uuid}));

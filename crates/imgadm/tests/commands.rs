@@ -483,6 +483,97 @@ fn a_chain_is_downloaded_side_by_side_and_installed_from_the_base_up() {
     assert_eq!(received, [1, 2, 3, 4].map(uuid));
 }
 
+/// A command whose standard output is a file that takes so many more bytes and then no more. Other files may grow.
+fn cramped(sim: &Sim, room: u64, arguments: &[&str]) -> Output {
+    const LIMIT: u64 = 1 << 20;
+    let path = sim.path("said");
+    std::fs::File::create(&path).unwrap().set_len(LIMIT - room).unwrap();
+    let script =
+        format!("trap '' XFSZ; ulimit -f {}; exec \"$@\" >> '{}'", LIMIT / 512, path.display());
+    let imgadm = sim.command(arguments);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &script, "sh"]).arg(imgadm.get_program()).args(arguments);
+    for (name, value) in imgadm.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.output().unwrap()
+}
+
+#[test]
+fn an_import_that_cannot_tell_how_it_fares_is_undone() {
+    let (sim, slow) = (Sim::new(), Arc::new(AtomicBool::new(false)));
+    let server = two(&slow);
+    sim.sources(&[&server.url()]);
+    let mut undone = 0;
+    for room in (0..2000).step_by(50) {
+        let output = cramped(&sim, room, &["import", CHILD]);
+        let (_, stderr) = said(&output);
+        if output.status.success() {
+            break;
+        }
+        undone += 1;
+        assert_eq!(output.status.code(), Some(1), "{room}: {stderr}");
+        assert!(stderr.contains("cannot write to standard output"), "{room}: {stderr}");
+        assert_eq!(sim.datasets(), ["zones"], "{room}");
+        let records = std::fs::read_dir(sim.path("var/imgadm/images")).map_or(0, Iterator::count);
+        assert_eq!(records, 0, "{room}");
+    }
+    assert!(undone > 4, "{undone}");
+    assert!(sim.datasets().contains(&format!("zones/{CHILD}@final")));
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_and_a_reader_that_is_gone_is_none() {
+    let (sim, slow) = (Sim::new(), Arc::new(AtomicBool::new(false)));
+    let server = two(&slow);
+    let url = server.url();
+    sim.sources(&[&url]);
+    let path = sim.path("m.json");
+    std::fs::write(&path, manifest(&file(), json!({})).to_string()).unwrap();
+    std::fs::write(sim.path("f"), file()).unwrap();
+    let (m, f) = (path.to_str().unwrap(), sim.path("f"));
+    let install = ["install", "-m", m, "-f", f.to_str().unwrap()];
+    // Enough for the line before the image is received, not for that after.
+    let output = cramped(&sim, 80, &install);
+    assert!(said(&output).1.contains("error (FileSystem): cannot write to"), "{output:?}");
+    assert_eq!(sim.datasets(), ["zones"]);
+
+    told(&sim, &["import", CHILD]);
+    let (other, record) = ("http://127.0.0.1:1", format!("zones-{UUID}.json"));
+    let record = sim.path("var/imgadm/images").join(record);
+    let changed = std::fs::read_to_string(&record).unwrap().replace("1.0.0", "0.9.0");
+    std::fs::write(&record, changed).unwrap();
+    let commands: [&[&str]; 8] = [
+        &["import", CHILD],
+        &["update", "-n"],
+        &["sources", "-a", &url],
+        &["sources", "-f", "-a", other],
+        &["sources", "-d", other],
+        &["verify"],
+        &["vacuum", "-n"],
+        &["delete", CHILD],
+    ];
+    for arguments in commands {
+        let output = cramped(&sim, 0, arguments);
+        let (_, stderr) = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("cannot write to standard output"), "{arguments:?}: {stderr}");
+    }
+    // Nobody reads.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = sim.command(&["import", CHILD]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), said(&output).1), (Some(0), String::new()));
+    assert!(sim.datasets().contains(&format!("zones/{CHILD}@final")));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = sim.command(&["nosuch"]).stderr(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
 #[test]
 fn every_command_explains_its_options() {
     let sim = Sim::new();

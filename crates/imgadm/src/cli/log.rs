@@ -9,6 +9,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use serde_json::{Value, json};
 
 use crate::errors::Error;
+use crate::out::warn;
 use crate::time;
 
 /// The logger of the program.
@@ -24,7 +25,7 @@ impl Log for Stderr {
             let mut line = head(level_number(record.level()));
             line["component"] = record.target().into();
             finish(&mut line, &record.args().to_string());
-            eprintln!("{line}");
+            warn(line);
         }
     }
 

@@ -4,7 +4,6 @@ pub mod help;
 pub mod log;
 pub mod options;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use gz::Root;
@@ -13,6 +12,7 @@ use self::options::{Given, Row, flag};
 use crate::app::{App, COMPATIBLE_VERSION};
 use crate::commands::{self, Command, Run};
 use crate::errors::{Error, Result};
+use crate::out::{print, warn};
 
 /// The options before the command.
 pub const GLOBAL: &[Row] = &[
@@ -50,13 +50,13 @@ fn report(command: Option<&str>, error: &Error, structured: bool) -> ExitCode {
     if error.message().is_empty() {
         // All has been said.
     } else if structured {
-        eprintln!("{}", log::structured_error(error));
+        warn(log::structured_error(error));
     } else {
         let command = command.map(|name| format!(" {name}")).unwrap_or_default();
         let code =
             if error.code().is_empty() { String::new() } else { format!(" ({})", error.code()) };
         let kind = if log::is_detailed() { format!("{}: ", error.name()) } else { String::new() };
-        eprintln!("imgadm{command}: error{code}: {kind}{}", error.message());
+        warn(format_args!("imgadm{command}: error{code}: {kind}{}", error.message()));
     }
     ExitCode::from(error.exit_status())
 }
@@ -116,15 +116,4 @@ fn help_command(rest: &[String]) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes to standard output. A reader that has gone away (`imgadm list | head -1`) is no failure.
-pub fn print(text: &str) -> Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::file_system(format!("cannot write to standard output: {e}")))
-        }
-        _ => Ok(()),
-    }
 }

@@ -3,8 +3,8 @@
 use super::{Command, HELP, JSON, NO_HEADER, POOL, Run, pool_and_uuid};
 use crate::app::App;
 use crate::cli::options::{Given, value};
-use crate::cli::print;
 use crate::errors::{Error, Result};
+use crate::out::print;
 use crate::rows::{ImageInfo, Listing};
 use crate::store;
 

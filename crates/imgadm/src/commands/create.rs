@@ -12,6 +12,7 @@ use crate::config::{Kind, SourceInfo};
 use crate::create::output::{Created, file_name};
 use crate::create::{Request, create};
 use crate::errors::{Error, Result};
+use crate::out::warn;
 use crate::pipeline::decode::Compression;
 use crate::store;
 
@@ -209,7 +210,7 @@ fn publish_and_remove(app: &App, created: &Created, url: &str, quiet: bool) -> R
     let published = publish::publish(app, &created.manifest, &created.file_path, url, quiet);
     for path in [&created.manifest_path, &created.file_path] {
         if let Err(error) = std::fs::remove_file(path) {
-            eprintln!("Error removing temporary created image file: {error}");
+            warn(format_args!("Error removing temporary created image file: {error}"));
         }
     }
     published

@@ -6,6 +6,7 @@ use super::{Command, HELP, POOL, Run, pool_and_uuid};
 use crate::app::App;
 use crate::cli::options::Given;
 use crate::errors::{Error, Result};
+use crate::out::say;
 use crate::store;
 
 pub const COMMAND: Command = Command {
@@ -35,7 +36,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
         return Err(Error::has_dependent_clones(uuid, &clones));
     }
     delete(&app.root, &pool, uuid)?;
-    println!("Deleted image {uuid}");
+    say(format_args!("Deleted image {uuid}"))?;
     Ok(())
 }
 

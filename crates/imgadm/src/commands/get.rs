@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{Command, HELP, POOL, Run, pool_and_uuid};
 use crate::app::App;
 use crate::cli::options::{Given, flag};
-use crate::cli::print;
 use crate::errors::{Error, Result};
+use crate::out::print;
 use crate::store;
 
 pub const COMMAND: Command = Command {

@@ -10,6 +10,7 @@ use crate::errors::{Error, Result};
 use crate::find::find;
 use crate::import::foreign::{self, About};
 use crate::import::{self, Options};
+use crate::out::say;
 use crate::rows::ImageInfo;
 use crate::sources::docker::Name;
 use crate::sources::{Source, label};
@@ -106,7 +107,11 @@ fn run(app: &App, given: &Given) -> Result<()> {
             && let Some(there) = store::get(&app.root, pool, &found.uuid)?
         {
             let from = there.source().map(|source| format!(" from {source}")).unwrap_or_default();
-            println!("Image {}{} is already installed{from}", found.uuid, named(&there, '@'));
+            say(format_args!(
+                "Image {}{} is already installed{from}",
+                found.uuid,
+                named(&there, '@')
+            ))?;
             return Ok(());
         }
         wanted.push((source, found));
@@ -126,7 +131,7 @@ fn is_installed(app: &App, pool: &str, argument: &str) -> Result<bool> {
     }
     let there = store::get(&app.root, pool, argument)?;
     if let Some(there) = &there {
-        println!("Image {argument}{} is already installed, skipping", named(there, ' '));
+        say(format_args!("Image {argument}{} is already installed, skipping", named(there, ' ')))?;
     }
     Ok(there.is_some())
 }

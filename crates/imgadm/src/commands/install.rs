@@ -17,6 +17,7 @@ use crate::image_manifest;
 use crate::import::bars::Bars;
 use crate::import::install::{Target, Watch};
 use crate::import::{lock, spool, sysinfo};
+use crate::out::say;
 use crate::pipeline::checksum::{Algorithm, Checksum};
 use crate::pipeline::decode::{self, Compression};
 use crate::pipeline::fetch::{LocalFile, Progress};
@@ -54,10 +55,10 @@ fn run(app: &App, given: &Given) -> Result<()> {
         manifest["published_at"] = time::iso(std::time::SystemTime::now()).into();
     }
     if let Some(there) = store::get(&app.root, pool, &uuid)? {
-        println!("Image {uuid}{} is already installed, skipping", named(&there, ' '));
+        say(format_args!("Image {uuid}{} is already installed, skipping", named(&there, ' ')))?;
         return Ok(());
     }
-    println!("Installing image {uuid} ({})", label(&manifest));
+    say(format_args!("Installing image {uuid} ({})", label(&manifest)))?;
     handle_interrupts()?;
     install(app, pool, manifest, file, given.has("quiet"))
 }
@@ -73,7 +74,7 @@ pub fn install(app: &App, pool: &str, manifest: Value, file: &Path, quiet: bool)
     let _lock = lock::acquire(&app.root, &uuid)?;
     if let Some(there) = store::get(&app.root, pool, &uuid)? {
         let label = label(there.manifest());
-        println!("Image {uuid} ({label}) was installed while waiting on lock");
+        say(format_args!("Image {uuid} ({label}) was installed while waiting on lock"))?;
         return Ok(());
     }
     if let Some(origin) = manifest.get("origin").and_then(Value::as_str)
@@ -86,14 +87,16 @@ pub fn install(app: &App, pool: &str, manifest: Value, file: &Path, quiet: bool)
     let bars = Bars::new(std::slice::from_ref(&image), quiet);
     target.install_file(&image, file, &mut Shown(&bars))?;
     bars.finish(0);
-    println!("Installed image {} ({})", image.uuid, image.label());
-    Ok(())
+    say(format_args!("Installed image {} ({})", image.uuid, image.label()))
+        .inspect_err(|_| target.remove(&image.uuid))
 }
 
 struct Shown<'a>(&'a Bars);
 
 impl Watch for Shown<'_> {
-    fn downloaded(&mut self, _bytes: u64) {}
+    fn downloaded(&mut self, _bytes: u64) -> Result<()> {
+        Ok(())
+    }
 
     fn tick(&mut self, progress: &Progress) -> Result<()> {
         self.0.set(0, progress.fetched.load(std::sync::atomic::Ordering::Relaxed));

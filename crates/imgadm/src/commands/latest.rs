@@ -3,8 +3,8 @@
 use super::{COLUMNS, Command, DEFAULT_COLUMNS, HELP, JSON, NO_HEADER, Run};
 use crate::app::App;
 use crate::cli::options::Given;
-use crate::cli::print;
 use crate::errors::{Error, Result};
+use crate::out::{print, warn};
 use crate::rows::{Filter, ImageInfo, Listing, filter};
 
 pub const COMMAND: Command = Command {
@@ -62,7 +62,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
         return Err(Error::multiple(errors));
     };
     for error in errors {
-        eprintln!("imgadm: warning: {error}");
+        warn(format_args!("imgadm: warning: {error}"));
     }
     let listing = Listing {
         json: given.has("json"),

@@ -3,8 +3,8 @@
 use super::{COLUMNS, Command, DEFAULT_COLUMNS, DEFAULT_SORT, HELP, JSON, NO_HEADER, Run, SORT};
 use crate::app::App;
 use crate::cli::options::{Given, flag};
-use crate::cli::print;
 use crate::errors::Result;
+use crate::out::print;
 use crate::rows::{Filter, Listing, filter};
 use crate::store;
 

@@ -16,6 +16,7 @@ use crate::config::{Kind, SourceInfo};
 use crate::errors::{Error, Result};
 use crate::import::bars::Bars;
 use crate::import::{size, spool};
+use crate::out::{mention, say, warn};
 use crate::pipeline::checksum::Hasher;
 use crate::pipeline::fetch::{CHUNK, Failure};
 use crate::pipeline::file::Download;
@@ -84,14 +85,14 @@ fn run(app: &App, given: &Given) -> Result<()> {
     let (wanted, mut errors) = choose(&sources, &filters);
     for (uuid, having) in wanted {
         if dry_run {
-            println!("[dry-run] Copied image {uuid}");
+            say(format_args!("[dry-run] Copied image {uuid}"))?;
             continue;
         }
         if let Err(error) = mirror.copy(&sources, &uuid, &having) {
             if error.code() == "Interrupted" {
                 return Err(error);
             }
-            eprintln!("imgadm: image {uuid} was not copied: {error}");
+            warn(format_args!("imgadm: image {uuid} was not copied: {error}"));
             errors.push(error);
         }
     }
@@ -173,7 +174,12 @@ impl Mirror {
         if !is_whole(image, &file) {
             let bytes = download(image, &file, self.quiet)?;
             if !self.quiet {
-                println!("Copied image {} ({}, {})", image.uuid, image.label(), size::human(bytes));
+                mention(format_args!(
+                    "Copied image {} ({}, {})",
+                    image.uuid,
+                    image.label(),
+                    size::human(bytes)
+                ));
             }
         }
         write_index(&home, &image.manifest)

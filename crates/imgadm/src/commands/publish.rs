@@ -13,6 +13,7 @@ use crate::cli::options::Given;
 use crate::config::{Kind, SourceInfo};
 use crate::errors::{Error, Result};
 use crate::import::bars::Bars;
+use crate::out::{mention, say};
 use crate::sources::http::{self as client, Request};
 use crate::sources::imgapi::Imgapi;
 use crate::store;
@@ -55,14 +56,12 @@ pub fn publish(app: &App, manifest: &Value, file: &Path, url: &str, quiet: bool)
         url,
         uuid,
     };
-    server.import(manifest)?;
-    let sent = server.add_file(file, compression, text("sha1"), described, quiet);
-    if let Err(error) = sent.and_then(|()| server.activate()) {
-        server.roll_back();
-        return Err(error);
-    }
-    println!("Successfully published image {uuid} to {url}");
-    Ok(())
+    let image = server.import(manifest)?;
+    tell_imported(&image)
+        .and_then(|()| server.add_file(file, compression, text("sha1"), described, quiet))
+        .and_then(|()| server.activate())
+        .and_then(|()| say(format_args!("Successfully published image {uuid} to {url}")))
+        .inspect_err(|_| server.roll_back())
 }
 
 struct Publisher<'a> {
@@ -109,22 +108,14 @@ impl Publisher<'_> {
         self.server.path(&format!("/images/{}{end}", self.uuid), parameters)
     }
 
-    fn import(&self, manifest: &Value) -> Result<()> {
+    /// Gives the server the manifest; what it answers.
+    fn import(&self, manifest: &Value) -> Result<Value> {
         let body = manifest.to_string();
         let path = self.path("", &[("action", "import")]);
         let length = body.len() as u64;
         let response =
             self.send("POST", &path, "application/json", &mut body.as_bytes(), length)?;
-        let image = self.answer(response)?;
-        let text = |field: &str| image.get(field).and_then(Value::as_str).unwrap_or("undefined");
-        println!(
-            "Imported image {} ({}, {}, state={})",
-            text("uuid"),
-            text("name"),
-            text("version"),
-            text("state")
-        );
-        Ok(())
+        self.answer(response)
     }
 
     fn add_file(
@@ -147,11 +138,11 @@ impl Publisher<'_> {
         let response = self.send("PUT", &path, "application/octet-stream", &mut body, length)?;
         bars.finish(0);
         let image = self.answer(response)?;
-        println!(
+        say(format_args!(
             "Added file \"{}\" (compression \"{compression}\") to image {}",
             file.display(),
             self.uuid
-        );
+        ))?;
         let stored = image.get("files").and_then(|files| files.get(0));
         for field in ["sha1", "size"] {
             let (wanted, actual) = (
@@ -179,17 +170,30 @@ impl Publisher<'_> {
     fn activate(&self) -> Result<()> {
         let path = self.path("", &[("action", "activate")]);
         self.send("POST", &path, "application/json", &mut std::io::empty(), 0)?;
-        println!("Activated image {}", self.uuid);
-        Ok(())
+        say(format_args!("Activated image {}", self.uuid))
     }
 
     fn roll_back(&self) {
         let path = self.path("", &[]);
         let deleted = self.send("DELETE", &path, "application/json", &mut std::io::empty(), 0);
         if let Err(error) = deleted {
-            println!("Warning: Could not delete partially published image {}: {error}", self.uuid);
+            mention(format_args!(
+                "Warning: Could not delete partially published image {}: {error}",
+                self.uuid
+            ));
         }
     }
+}
+
+fn tell_imported(image: &Value) -> Result<()> {
+    let text = |field: &str| image.get(field).and_then(Value::as_str).unwrap_or("undefined");
+    say(format_args!(
+        "Imported image {} ({}, {}, state={})",
+        text("uuid"),
+        text("name"),
+        text("version"),
+        text("state")
+    ))
 }
 
 /// A file that draws its progress while it is read.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::{Command, HELP, Run, only_argument};
 use crate::cli::options::{Given, value};
-use crate::cli::print;
 use crate::errors::{Error, Result};
+use crate::out::print;
 use crate::serve::{self, Server};
 
 const DEFAULT_PORT: u16 = 8080;

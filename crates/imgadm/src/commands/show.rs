@@ -3,9 +3,9 @@
 use super::{Command, HELP, Run, only_argument};
 use crate::app::App;
 use crate::cli::options::Given;
-use crate::cli::print;
 use crate::errors::{Error, Result};
 use crate::find::find;
+use crate::out::print;
 use crate::sources::FoundWhat;
 
 pub const COMMAND: Command = Command {

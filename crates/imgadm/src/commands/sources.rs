@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use super::{Command, HELP, Run};
 use crate::app::App;
 use crate::cli::options::{Given, Opt, Row, flag, value};
-use crate::cli::print;
 use crate::config::SourceInfo;
 use crate::errors::{Error, Result};
+use crate::out::{print, say};
 use crate::sources::Source;
 use crate::table::{self, Column};
 
@@ -116,7 +116,7 @@ fn list(app: &App, given: &Given) -> Result<()> {
 fn add(app: &App, info: &SourceInfo, force: bool) -> Result<()> {
     let mut sources = app.config.sources()?;
     if let Some(there) = sources.iter().find(|source| source.same_as(info)) {
-        println!("Already have {there}, no change");
+        say(format_args!("Already have {there}, no change"))?;
         return Ok(());
     }
     if !force {
@@ -124,7 +124,7 @@ fn add(app: &App, info: &SourceInfo, force: bool) -> Result<()> {
     }
     sources.push(info.clone());
     save(app, &sources)?;
-    println!("Added {info}");
+    say(format_args!("Added {info}"))?;
     Ok(())
 }
 
@@ -133,12 +133,12 @@ fn delete(app: &App, url: &str) -> Result<()> {
     let (deleted, kept): (Vec<SourceInfo>, Vec<SourceInfo>) =
         app.config.sources()?.into_iter().partition(|source| source.normal_url() == normal);
     if deleted.is_empty() {
-        println!("Do not have image source \"{url}\", no change");
+        say(format_args!("Do not have image source \"{url}\", no change"))?;
         return Ok(());
     }
     save(app, &kept)?;
     for source in deleted {
-        println!("Deleted {source}");
+        say(format_args!("Deleted {source}"))?;
     }
     Ok(())
 }
@@ -211,7 +211,7 @@ fn edit(app: &App, force: bool) -> Result<()> {
     let edited = run_editor(&text)?;
     let after = parse_edited(&edited)?;
     if edited == text || after == before {
-        println!("Image sources unchanged");
+        say("Image sources unchanged")?;
         return Ok(());
     }
     let deleted: Vec<&SourceInfo> =
@@ -224,13 +224,13 @@ fn edit(app: &App, force: bool) -> Result<()> {
     }
     save(app, &after)?;
     for source in &deleted {
-        println!("Deleted {source}");
+        say(format_args!("Deleted {source}"))?;
     }
     if deleted.is_empty() && added.is_empty() {
-        println!("Reordered image sources");
+        say("Reordered image sources")?;
     }
     for source in added {
-        println!("Added {source}");
+        say(format_args!("Added {source}"))?;
     }
     Ok(())
 }

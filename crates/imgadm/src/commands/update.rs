@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::cli::options::{Given, flag};
 use crate::errors::{Error, Result};
 use crate::find::find;
+use crate::out::{say, warn};
 use crate::rows::ImageInfo;
 use crate::sources::{FoundWhat, Source};
 use crate::store;
@@ -70,7 +71,7 @@ fn update(app: &App, sources: &[Source], image: &ImageInfo, dry_run: bool) -> Re
     };
     let Some((source, manifest)) = found else {
         if image.text("type") != "docker" {
-            println!("warning: Could not find image {uuid} in image sources (skipping)");
+            say(format_args!("warning: Could not find image {uuid} in image sources (skipping)"))?;
         }
         return Ok(());
     };
@@ -78,7 +79,7 @@ fn update(app: &App, sources: &[Source], image: &ImageInfo, dry_run: bool) -> Re
         if !dry_run {
             images::write(&app.root, image.pool(), &manifest, Some(&source.info.url))?;
         }
-        println!("{message}");
+        say(message)?;
     }
     ensure_final_snapshot(app, image, &manifest, dry_run)
 }
@@ -157,10 +158,10 @@ fn ensure_final_snapshot(
         Some(Value::String(guid)) => guid.clone(),
         Some(Value::Number(guid)) => guid.to_string(),
         _ => {
-            eprintln!(
+            warn(format_args!(
                 "imgadm: warn: cannot determine original snapshot for image \"{uuid}\" (source \
                  info has no \"dataset_guid\")"
-            );
+            ));
             return Ok(());
         }
     };
@@ -170,7 +171,9 @@ fn ensure_final_snapshot(
             if !dry_run {
                 zfs::tool(&app.root).args(["rename", "-r", snapshot, &wanted]).run()?;
             }
-            println!("Renamed image {uuid} original snapshot from {snapshot} to {wanted}");
+            say(format_args!(
+                "Renamed image {uuid} original snapshot from {snapshot} to {wanted}"
+            ))?;
             return Ok(());
         }
     }

@@ -1,12 +1,13 @@
 //! `imgadm vacuum`: removes images that nothing is made from.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use super::delete::delete;
 use super::{Command, HELP, Run};
 use crate::app::App;
 use crate::cli::options::{Given, flag};
 use crate::errors::{Error, Result};
+use crate::out::{print, say};
 use crate::rows::ImageInfo;
 use crate::sources::label;
 use crate::store;
@@ -39,19 +40,23 @@ fn run(app: &App, given: &Given) -> Result<()> {
     let unused = unused(&images);
     if given.has("dry-run") {
         for image in &unused {
-            println!("[dry-run] Deleted image {}", title(image));
+            say(format_args!("[dry-run] Deleted image {}", title(image)))?;
         }
         return Ok(());
     }
     if !given.has("force") && !unused.is_empty() && !confirmed(&unused)? {
-        println!("Aborting");
+        say("Aborting")?;
         return Err(Error::told());
     }
     for image in &unused {
         match delete(&app.root, image.pool(), image.text("uuid")) {
-            Ok(()) => println!("Deleted image {}", title(image)),
+            Ok(()) => say(format_args!("Deleted image {}", title(image)))?,
             Err(error) => {
-                println!("Error deleting image {}: {}: {error}", title(image), error.code());
+                say(format_args!(
+                    "Error deleting image {}: {}: {error}",
+                    title(image),
+                    error.code()
+                ))?;
                 return Err(error);
             }
         }
@@ -93,25 +98,26 @@ fn unused(images: &[ImageInfo]) -> Vec<&ImageInfo> {
 /// Asks the operator. Without a terminal there is nobody to ask.
 fn confirmed(unused: &[&ImageInfo]) -> Result<bool> {
     let titles: Vec<String> = unused.iter().map(|image| title(image)).collect();
-    println!("This will delete the following images:\n    {}", titles.join("\n    "));
+    say(format_args!("This will delete the following images:\n    {}", titles.join("\n    ")))?;
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(Error::usage("there is no terminal to ask on: use -f to delete, -n to look"));
     }
     loop {
         match unused.len() {
-            1 => print!("Delete this image? [y/N] "),
-            count => print!("Delete these {count} images? [y/N] "),
+            1 => print("Delete this image? [y/N] ")?,
+            count => print(&format!("Delete these {count} images? [y/N] "))?,
         }
-        let asked = std::io::stdout().flush();
         let mut answer = String::new();
-        let read = asked.and_then(|()| stdin.lock().read_line(&mut answer));
-        let read = read.map_err(|e| Error::file_system(format!("cannot read the answer: {e}")))?;
+        let read = stdin
+            .lock()
+            .read_line(&mut answer)
+            .map_err(|e| Error::file_system(format!("cannot read the answer: {e}")))?;
         match answer.trim().to_lowercase().as_str() {
             _ if read == 0 => return Ok(false),
             "y" | "yes" => return Ok(true),
             "" | "n" | "no" => return Ok(false),
-            _ => println!("Please enter \"y\", \"yes\", \"n\" or \"no\"."),
+            _ => say("Please enter \"y\", \"yes\", \"n\" or \"no\".")?,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::cli::options::{Given, value};
 use crate::errors::{Error, Result};
 use crate::image_manifest;
 use crate::import::spool;
+use crate::out::say;
 use crate::pipeline::checksum::{Algorithm, Checksum};
 use crate::sources::label;
 use crate::store;
@@ -57,10 +58,10 @@ fn run(app: &App, given: &Given) -> Result<()> {
     for (pool, uuid) in &wanted {
         let (title, problems) = verify(app, pool, uuid, file)?;
         if problems.is_empty() {
-            println!("{title}: ok");
+            say(format_args!("{title}: ok"))?;
         } else {
             bad += 1;
-            println!("{title}: {}", problems.join("; "));
+            say(format_args!("{title}: {}", problems.join("; ")))?;
         }
     }
     match bad {

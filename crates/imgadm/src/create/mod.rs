@@ -13,6 +13,7 @@ use self::prepare::Prepared;
 use self::vm::Vm;
 use crate::errors::{Error, Result};
 use crate::image_manifest;
+use crate::out::{say, warn};
 use crate::pipeline::decode::Compression;
 use crate::rows::ImageInfo;
 use crate::{import, store};
@@ -64,7 +65,7 @@ pub fn create(root: &Root, request: &Request<'_>) -> Result<Created> {
         check_depth(root, origin, most)?;
     }
     let manifest = manifest(root, request, &vm, origin.as_ref())?;
-    println!("Manifest:\n{}", indent(&manifest::json::pretty(&manifest)));
+    say(format_args!("Manifest:\n{}", indent(&manifest::json::pretty(&manifest))))?;
     image_manifest::validate_minimal(&manifest)?;
     let base = match &origin {
         Some(origin) if request.incremental => Some(final_snapshot(root, origin)?),
@@ -123,12 +124,12 @@ fn manifest(
         fields.insert(name.clone(), value.clone());
     }
     if let Some(origin) = origin {
-        println!(
+        say(format_args!(
             "Inheriting from origin image {} ({} {})",
             origin.text("uuid"),
             origin.text("name"),
             origin.text("version")
-        );
+        ))?;
         for name in INHERITED {
             let inherited = origin.manifest().get(name);
             let inherited =
@@ -217,10 +218,10 @@ impl<'a> Snapshot<'a> {
         if had_final {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             let aside = format!("{name}-{}", now.unwrap_or_default().as_millis());
-            println!("Moving existing @final snapshot out of the way to \"{aside}\"");
+            say(format_args!("Moving existing @final snapshot out of the way to \"{aside}\""))?;
             zfs::tool(root).args(["rename", "-r", &name, &aside]).run()?;
         }
-        println!("Snapshotting to \"{name}\"");
+        say(format_args!("Snapshotting to \"{name}\""))?;
         zfs::tool(root).args(["snapshot", &name]).run().map_err(|error| {
             log::error!("{error}");
             Error::internal(format!("error creating final snapshot: {error}"))
@@ -233,7 +234,7 @@ impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         let _shield = gz::interrupt::Shield::new();
         if let Err(error) = zfs::destroy(self.root, &["-r"], &self.name) {
-            eprintln!("imgadm: warning: {error}");
+            warn(format_args!("imgadm: warning: {error}"));
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{encode, indent};
 use crate::errors::{Error, Result};
+use crate::out::say;
 use crate::pipeline::checksum::{Algorithm, Hasher};
 use crate::pipeline::decode::Compression;
 
@@ -36,7 +37,7 @@ impl Output<'_> {
     pub fn write(&self, mut manifest: Value) -> Result<Created> {
         let is_volume = manifest.get("type").and_then(Value::as_str) == Some("zvol");
         let bare = format!("{}.{}", self.prefix, if is_volume { "zvol" } else { "zfs" });
-        println!("Sending image file to \"{bare}\"");
+        say(format_args!("Sending image file to \"{bare}\""))?;
         let mut file = Unfinished {
             path: PathBuf::from(format!("{bare}{}", self.compression.suffix())),
             kept: false,
@@ -45,7 +46,7 @@ impl Output<'_> {
         manifest["files"] =
             json!([{"size": size, "compression": self.compression.as_str(), "sha1": sha1}]);
         let manifest_path = PathBuf::from(format!("{}.imgmanifest", self.prefix));
-        println!("Saving manifest to \"{}\"", manifest_path.display());
+        say(format_args!("Saving manifest to \"{}\"", manifest_path.display()))?;
         gz::files::replace(&manifest_path, pretty(&manifest).as_bytes(), 0o644).map_err(
             |error| {
                 Error::file_system(format!(

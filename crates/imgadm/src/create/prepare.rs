@@ -12,6 +12,7 @@ use serde_json::json;
 use super::indent;
 use super::vm::{self, Vm};
 use crate::errors::{Error, Result};
+use crate::out::{mention, say, warn};
 
 /// The snapshots that the VM is rolled back to.
 const SNAPSHOT: &str = "@imgadm-create-pre-prepare";
@@ -38,11 +39,11 @@ impl<'a> Prepared<'a> {
     fn prepare(&mut self, script: &str) -> Result<()> {
         let uuid = self.vm.uuid.clone();
         if self.vm.state() != "stopped" {
-            println!("Stopping VM {uuid} to snapshot it");
+            say(format_args!("Stopping VM {uuid} to snapshot it"))?;
             self.restart = true;
             vm::stop(self.root, &uuid)?;
         }
-        println!("Snapshotting VM \"{uuid}\" to {SNAPSHOT}");
+        say(format_args!("Snapshotting VM \"{uuid}\" to {SNAPSHOT}"))?;
         self.began = true;
         for dataset in self.vm.datasets() {
             let name = format!("{dataset}{SNAPSHOT}");
@@ -58,7 +59,7 @@ impl<'a> Prepared<'a> {
             "remove_customer_metadata": ["prepare-image:state", "prepare-image:error"]
         });
         vm::update(self.root, &uuid, &keys)?;
-        println!("Preparing VM {uuid} (starting it)");
+        say(format_args!("Preparing VM {uuid} (starting it)"))?;
         vm::start(self.root, &uuid)?;
         self.wait_for_script(&uuid)
     }
@@ -68,13 +69,13 @@ impl<'a> Prepared<'a> {
         let state = |vm: &Vm| vm.metadata("prepare-image:state").map(str::to_owned);
         let running = vm::wait(self.root, uuid, 2 * second, PATIENCE, |vm| state(vm).is_some())?;
         if running.is_none() {
-            println!("Timeout waiting for prepare-image script to signal it started");
+            mention("Timeout waiting for prepare-image script to signal it started");
             return Err(Error::new(
                 "PrepareImageDidNotRun",
                 format!("prepare-image script did not run on VM {uuid} boot"),
             ));
         }
-        println!("Prepare script is running");
+        say("Prepare script is running")?;
         let ended = vm::wait(self.root, uuid, second, PATIENCE, |vm| {
             state(vm).is_some_and(|state| state == "success" || state == "error")
         })?
@@ -83,17 +84,17 @@ impl<'a> Prepared<'a> {
             let why = ended.metadata("prepare-image:error").unwrap_or_default();
             return Err(script_error(uuid, why));
         }
-        println!("Prepare script succeeded");
+        say("Prepare script succeeded")?;
         vm::wait(self.root, uuid, second, PATIENCE, |vm| vm.state() == "stopped")?
             .ok_or_else(|| script_error(uuid, "VM did not shutdown"))?;
-        println!("Prepare script stopped VM {uuid}");
+        say(format_args!("Prepare script stopped VM {uuid}"))?;
         Ok(())
     }
 
     fn undo(&self) -> Result<()> {
         let uuid = &self.vm.uuid;
         if self.began {
-            println!("Rollback VM {uuid} to pre-prepare snapshot (cleanup)");
+            mention(format_args!("Rollback VM {uuid} to pre-prepare snapshot (cleanup)"));
             vm::halt(self.root, uuid)?;
             for snapshot in &self.snapshots {
                 zfs::tool(self.root).args(["rollback", snapshot]).run()?;
@@ -109,7 +110,7 @@ impl<'a> Prepared<'a> {
             }
         }
         if self.restart {
-            println!("Restarting VM {uuid} (cleanup)");
+            mention(format_args!("Restarting VM {uuid} (cleanup)"));
             vm::start(self.root, uuid)?;
         }
         Ok(())
@@ -120,7 +121,10 @@ impl Drop for Prepared<'_> {
     fn drop(&mut self) {
         let _shield = Shield::new();
         if let Err(error) = self.undo() {
-            eprintln!("imgadm: VM {} could not be put back as it was: {error}", self.vm.uuid);
+            warn(format_args!(
+                "imgadm: VM {} could not be put back as it was: {error}",
+                self.vm.uuid
+            ));
         }
     }
 }
@@ -163,10 +167,10 @@ impl Drop for Quota<'_> {
     fn drop(&mut self) {
         let _shield = Shield::new();
         if let Err(error) = set_quota(self.root, &self.filesystem, &self.before) {
-            eprintln!(
+            warn(format_args!(
                 "imgadm: the quota of {} is not {} again: {error}",
                 self.filesystem, self.before
-            );
+            ));
         }
     }
 }

@@ -4,6 +4,8 @@ use std::io::{IsTerminal, stderr};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::errors::Result;
+use crate::out::say;
 use crate::sources::Image;
 
 /// The bars of one import, by the images' places; nothing at all where standard error is no terminal.
@@ -48,10 +50,10 @@ impl Bars {
     }
 
     /// Prints a line on standard output, above the bars where there are any.
-    pub fn print(&self, line: &str) {
+    pub fn print(&self, line: &str) -> Result<()> {
         match &self.all {
-            Some(all) => all.suspend(|| println!("{line}")),
-            None => println!("{line}"),
+            Some(all) => all.suspend(|| say(line)),
+            None => say(line),
         }
     }
 }

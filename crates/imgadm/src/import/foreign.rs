@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::create::output::{Output, file_name};
 use crate::disk::{Disk, Format, HEAD, head};
 use crate::errors::{Error, Result};
+use crate::out::say;
 use crate::pipeline::decode::{Compression, decoder};
 use crate::pipeline::fetch::{self, LocalFile, Opened, Origin, SharedOrigin, Wanted};
 use crate::pipeline::file::Download;
@@ -63,7 +64,7 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
         let path = scratch.path().join("download");
         let bars = Bars::with(std::iter::once((argument.to_owned(), None)), options.quiet);
         let bytes = download(app, argument, &path, &bars, &mut bound)?;
-        println!("Downloaded {argument} ({})", size::human(bytes));
+        say(format_args!("Downloaded {argument} ({})", size::human(bytes)))?;
         path
     } else {
         PathBuf::from(argument)
@@ -116,7 +117,8 @@ pub fn import(app: &App, options: &Options<'_>, argument: &str, about: &About<'_
         source: None,
     };
     target.finish(&image, partial)?;
-    println!("Imported image {uuid} ({})", image.label());
+    say(format_args!("Imported image {uuid} ({})", image.label()))
+        .inspect_err(|_| target.remove(&uuid))?;
     match about.save {
         Some(directory) => save(&target, &image, directory),
         None => Ok(()),

@@ -9,6 +9,7 @@ use gz::{Root, images, zfs};
 use super::bound::Bound;
 use crate::errors::{Error, Result};
 use crate::layer;
+use crate::out::warn;
 use crate::pipeline::decode::Compression;
 use crate::pipeline::fetch::{Failure, LocalFile, Progress, SharedOrigin};
 use crate::pipeline::{self, Outcome};
@@ -45,7 +46,7 @@ impl Drop for Partial<'_> {
         if store::dataset_exists(self.root, &self.name).unwrap_or(true)
             && let Err(error) = zfs::destroy(self.root, &["-r"], &self.name)
         {
-            eprintln!("imgadm: warning: {error}");
+            warn(format_args!("imgadm: warning: {error}"));
         }
     }
 }
@@ -53,7 +54,7 @@ impl Drop for Partial<'_> {
 /// What is told while an image is received.
 pub trait Watch {
     /// The download is whole and right.
-    fn downloaded(&mut self, bytes: u64);
+    fn downloaded(&mut self, bytes: u64) -> Result<()>;
     /// Called some twenty times a second.
     fn tick(&mut self, progress: &Progress) -> Result<()>;
 }
@@ -164,10 +165,10 @@ impl Target<'_> {
             },
         )?;
         let bytes = fetched?;
-        watch.downloaded(bytes);
+        watch.downloaded(bytes)?;
         received.map_err(|failure| {
             if !failure.said.is_empty() {
-                eprintln!("Stderr from zfs receive: {}\n", failure.said);
+                warn(format_args!("Stderr from zfs receive: {}\n", failure.said));
             }
             failure.error.into()
         })
@@ -183,7 +184,7 @@ impl Target<'_> {
         images::write(self.root, self.pool, &image.manifest, image.source.as_deref())?;
         if let Err(error) = zfs::rename(self.root, &partial.name, &self.dataset(&image.uuid)) {
             images::delete(self.root, self.pool, &image.uuid)?;
-            eprintln!("imgadm: {error}");
+            warn(format_args!("imgadm: {error}"));
             return Err(Error::internal("error importing"));
         }
         partial.kept = true;
@@ -215,7 +216,7 @@ impl Target<'_> {
         let removed = zfs::destroy(self.root, &["-r"], &self.dataset(uuid))
             .and_then(|()| images::delete(self.root, self.pool, uuid));
         if let Err(error) = removed {
-            eprintln!("imgadm: warning: {error}");
+            warn(format_args!("imgadm: warning: {error}"));
         }
     }
 }
@@ -224,7 +225,9 @@ impl Target<'_> {
 struct Quiet<'a>(&'a mut dyn Watch);
 
 impl Watch for Quiet<'_> {
-    fn downloaded(&mut self, _bytes: u64) {}
+    fn downloaded(&mut self, _bytes: u64) -> Result<()> {
+        Ok(())
+    }
 
     fn tick(&mut self, progress: &Progress) -> Result<()> {
         self.0.tick(progress)

@@ -6,6 +6,7 @@ use gz::Root;
 use gz::lock::{self, Lock};
 
 use crate::errors::Result;
+use crate::out::say;
 
 /// How long another import of the image may go on before the operator is told what is being waited for.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -18,7 +19,7 @@ pub fn acquire(root: &Root, uuid: &str) -> Result<Lock> {
     let what = format!("image {uuid}");
     match lock::acquire(&path, &what, SILENCE) {
         Err(gz::Error::Locked(_)) => {
-            println!("Waiting for image {uuid} import lock");
+            say(format_args!("Waiting for image {uuid} import lock"))?;
             Ok(lock::acquire(&path, &what, PATIENCE)?)
         }
         other => Ok(other?),

@@ -21,6 +21,7 @@ use self::install::{Target, Watch};
 use self::spool::Spool;
 use crate::errors::{Error, Result};
 use crate::image_manifest;
+use crate::out::{mention, say};
 use crate::pipeline::fetch::Progress;
 use crate::sources::{Content, Found, Image, Source};
 use crate::store;
@@ -39,15 +40,15 @@ pub struct Options<'a> {
 pub fn import(options: &Options<'_>, wanted: &[(&Source, Found)]) -> Result<()> {
     for (source, found) in wanted {
         match &source.info.channel {
-            Some(channel) => println!(
+            Some(channel) => say(format_args!(
                 "Importing {} from \"{}\", channel \"{channel}\"",
                 found.title, source.info.url
-            ),
-            None => println!("Importing {} from \"{}\"", found.title, source.info.url),
+            ))?,
+            None => say(format_args!("Importing {} from \"{}\"", found.title, source.info.url))?,
         }
     }
     for (_, found) in wanted {
-        println!("Gather image {} ancestry", found.uuid);
+        say(format_args!("Gather image {} ancestry", found.uuid))?;
     }
     let installed = store::load(options.root)?;
     let mut images: Vec<Image> = Vec::new();
@@ -58,7 +59,7 @@ pub fn import(options: &Options<'_>, wanted: &[(&Source, Found)]) -> Result<()> 
                 continue;
             }
             if installed.find(options.pool, &image.uuid).is_some() {
-                println!("Image {} already installed", image.uuid);
+                say(format_args!("Image {} already installed", image.uuid))?;
             } else {
                 fresh.push(image);
             }
@@ -76,7 +77,7 @@ pub fn import(options: &Options<'_>, wanted: &[(&Source, Found)]) -> Result<()> 
         .and_then(|()| destroy_leftovers(options, &installed, &images))
         .and_then(|()| download_and_install(options, &images));
     if let Err(error) = &result {
-        println!("Aborting ({})", error.message());
+        mention(format_args!("Aborting ({})", error.message()));
     }
     result
 }
@@ -90,11 +91,11 @@ fn not_imported_meanwhile(
     let mut left = Vec::new();
     for image in images {
         match store::get(options.root, options.pool, &image.uuid)? {
-            Some(there) if wanted.iter().any(|(_, found)| found.uuid == image.uuid) => println!(
-                "Image {} ({}) was imported while waiting on lock",
-                image.uuid,
-                crate::sources::label(there.manifest())
-            ),
+            Some(there) if wanted.iter().any(|(_, found)| found.uuid == image.uuid) => {
+                let label = crate::sources::label(there.manifest());
+                let uuid = &image.uuid;
+                say(format_args!("Image {uuid} ({label}) was imported while waiting on lock"))?;
+            }
             Some(_) => {}
             None => left.push(image),
         }
@@ -132,9 +133,9 @@ fn destroy_leftovers(
     for image in images {
         let name = format!("{}/{}-partial", options.pool, image.uuid);
         if installed.datasets.contains(&name) {
-            println!(
+            say(format_args!(
                 "Warning: deleting partial dataset left over from earlier import attempt: {name}"
-            );
+            ))?;
             gz::zfs::destroy(options.root, &["-r"], &name)?;
         }
     }
@@ -148,9 +149,12 @@ fn download_and_install(options: &Options<'_>, images: &[Image]) -> Result<()> {
     match sizes.filter(|_| !options.zstream) {
         Some(sizes) => {
             let total = size::human(sizes.iter().sum());
-            println!("Must download and install {} image{plural} ({total})", images.len());
+            say(format_args!(
+                "Must download and install {} image{plural} ({total})",
+                images.len()
+            ))?;
         }
-        None => println!("Must download and install {} image{plural}", images.len()),
+        None => say(format_args!("Must download and install {} image{plural}", images.len()))?,
     }
     let target = Target { root: options.root, pool: options.pool, zstream: options.zstream };
     let mut done = Vec::new();
@@ -222,7 +226,7 @@ impl<'a> Work<'a> {
                 })?;
             }
             done.push(image.uuid.clone());
-            self.announcer.imported(place);
+            self.announcer.imported(place)?;
         }
         Ok(())
     }
@@ -256,8 +260,7 @@ impl<'a> Work<'a> {
         let bytes = result?;
         self.arrived[place] = true;
         self.bars.finish(place);
-        self.announcer.downloaded(place, bytes);
-        Ok(())
+        self.announcer.downloaded(place, bytes)
     }
 
     fn draw_spooled(&self) {
@@ -274,9 +277,9 @@ struct WatchOne<'w, 'a> {
 }
 
 impl Watch for WatchOne<'_, '_> {
-    fn downloaded(&mut self, bytes: u64) {
+    fn downloaded(&mut self, bytes: u64) -> Result<()> {
         self.work.bars.finish(self.place);
-        self.work.announcer.downloaded(self.place, bytes);
+        self.work.announcer.downloaded(self.place, bytes)
     }
 
     fn tick(&mut self, progress: &Progress) -> Result<()> {
