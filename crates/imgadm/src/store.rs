@@ -38,12 +38,10 @@ pub fn check_pool(pool: &str) -> Result<()> {
     Err(Error::usage(format!("invalid zpool name: \"{pool}\"")))
 }
 
-/// Everything that one look at the system's datasets says about images.
+/// The images that are installed.
 #[derive(Debug, Default)]
 pub struct Installed {
     pub images: Vec<ImageInfo>,
-    /// Every filesystem and volume there is.
-    pub datasets: HashSet<String>,
 }
 
 impl Installed {
@@ -66,14 +64,14 @@ pub fn load(root: &Root) -> Result<Installed> {
         .map_err(|error| Error::tool("could not load images", error))?;
     let rows = parse(&text)?;
     let clones = clones_by_origin(&rows);
-    let datasets: HashSet<String> = rows.iter().map(|row| row.name.to_owned()).collect();
     let plausible = |row: &&DatasetRow<'_>| {
         image_name(row.name).is_some() && !zone_roots.contains(row.mountpoint) && !ignored(row)
     };
     let candidates: Vec<&DatasetRow<'_>> = rows.iter().filter(plausible).collect();
     let clone = |row: &&&DatasetRow<'_>| row.origin.ends_with("@final");
     let finals = candidates.iter().filter(clone).map(|row| final_of(row)).collect();
-    let finals = existing_snapshots(root, finals)?;
+    let finals = existing(root, "snapshot", finals)
+        .map_err(|error| Error::tool("could not load images", error))?;
     let mut images = Vec::new();
     for row in candidates {
         let Some((pool, uuid)) = image_name(row.name) else { continue };
@@ -87,26 +85,26 @@ pub fn load(root: &Root) -> Result<Installed> {
         image.record.insert("clones".into(), names.len().into());
         images.push(image);
     }
-    Ok(Installed { images, datasets })
+    Ok(Installed { images })
 }
 
 fn final_of(row: &DatasetRow<'_>) -> String {
     format!("{}@final", row.name)
 }
 
-/// Those of the snapshots that exist.
-fn existing_snapshots(root: &Root, names: Vec<String>) -> Result<HashSet<String>> {
+/// Those of the datasets or snapshots that exist; `types` are the kinds that are looked at. One tool run, none where
+/// nothing is asked for.
+pub fn existing(root: &Root, types: &str, names: Vec<String>) -> gz::Result<HashSet<String>> {
     if names.is_empty() {
         return Ok(HashSet::new());
     }
-    let failed = |error| Error::tool("could not load images", error);
-    let tool = zfs::tool(root).args(["list", "-t", "snapshot", "-pH", "-o", "name"]).args(names);
+    let tool = zfs::tool(root).args(["list", "-t", types, "-pH", "-o", "name"]).args(names);
     let command = tool.display();
-    let output = tool.output().map_err(failed)?;
+    let output = tool.output()?;
     // One that does not exist makes zfs fail, after it has listed the others.
     let stderr = output.error_text();
     if !output.success() && !stderr.lines().all(|line| line.contains("does not exist")) {
-        return Err(failed(gz::Error::Failed { command, status: output.status, stderr }));
+        return Err(gz::Error::Failed { command, status: output.status, stderr });
     }
     Ok(output.text().lines().map(str::to_owned).collect())
 }
@@ -169,7 +167,7 @@ fn ignored(row: &DatasetRow<'_>) -> bool {
 
 /// The record of an image. Where there is none, or it is damaged, only the UUID and the pool are known; a damaged one
 /// is named on standard error.
-fn record(root: &Root, pool: &str, uuid: &str) -> ImageInfo {
+pub fn record(root: &Root, pool: &str, uuid: &str) -> ImageInfo {
     match images::read(root, pool, uuid) {
         Ok(Some(record)) => return ImageInfo { record: record.fields },
         Ok(None) => {}

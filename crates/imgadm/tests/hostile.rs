@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{BufRead, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -348,6 +348,57 @@ fn two_imports_of_one_image_are_one_after_the_other() {
     assert_eq!(said.matches("Imported image").count(), 1, "{said}");
     assert_eq!(said.matches("was imported while waiting on lock").count(), 1, "{said}");
     assert!(said.contains(&format!("Waiting for image {UUID} import lock")), "{said}");
+}
+
+#[test]
+fn an_import_that_waited_sees_what_the_other_left_or_took_away() {
+    let file = good();
+    let data = file.clone();
+    let server = server_of(&manifest(&file, json!({})), move |_| Reply::bytes(&data));
+    let partial = format!("zones/{UUID}-partial\t-\n");
+    for (before, after) in [("", partial.as_str()), (&partial, "")] {
+        let sim = Sim::new();
+        sim.sources(&[&server.url()]);
+        let datasets = |more: &str| {
+            std::fs::write(sim.path("sim/datasets"), format!("zones\t-\n{more}")).unwrap();
+        };
+        datasets(before);
+        let lock = sim.path(format!("var/run/img.{UUID}.import.lock"));
+        let held = gz::lock::acquire(&lock, "image", Duration::ZERO).unwrap();
+        let mut command = sim.command(&["import", UUID]);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("import lock") {
+            line.clear();
+            assert_ne!(stdout.read_line(&mut line).unwrap(), 0);
+        }
+        datasets(after);
+        drop(held);
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{rest}{output:?}");
+        let warned = rest.contains("Warning: deleting partial dataset left over");
+        assert_eq!(warned, !after.is_empty(), "{rest}");
+        let image = format!("zones/{UUID}");
+        assert_eq!(sim.datasets(), ["zones".to_owned(), image.clone(), format!("{image}@final")]);
+    }
+}
+
+#[test]
+fn an_installation_takes_away_what_a_killed_one_left() {
+    let (sim, file) = (Sim::new(), good());
+    std::fs::write(sim.path("m"), manifest(&file, json!({})).to_string()).unwrap();
+    std::fs::write(sim.path("f"), &file).unwrap();
+    let (m, f) = (sim.path("m"), sim.path("f"));
+    let left = format!("zones\t-\nzones/{UUID}-partial\t-\n");
+    std::fs::write(sim.path("sim/datasets"), left).unwrap();
+    let output = sim.imgadm(&["install", "-m", m.to_str().unwrap(), "-f", f.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(said(&output).0.contains("Warning: deleting partial dataset"), "{output:?}");
+    assert!(!sim.datasets().iter().any(|name| name.ends_with("-partial")));
 }
 
 #[test]

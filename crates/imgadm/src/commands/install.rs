@@ -16,6 +16,7 @@ use crate::errors::{Error, Result};
 use crate::image_manifest;
 use crate::import::bars::Bars;
 use crate::import::install::{Target, Watch};
+use crate::import::there::There;
 use crate::import::{lock, spool, sysinfo};
 use crate::out::say;
 use crate::pipeline::checksum::{Algorithm, Checksum};
@@ -72,8 +73,9 @@ pub fn install(app: &App, pool: &str, manifest: Value, file: &Path, quiet: bool)
     }
     let uuid = manifest.get("uuid").and_then(Value::as_str).unwrap_or_default().to_owned();
     let _lock = lock::acquire(&app.root, &uuid)?;
-    if let Some(there) = store::get(&app.root, pool, &uuid)? {
-        let label = label(there.manifest());
+    let there = There::look(&app.root, pool, &[&uuid])?;
+    if there.has(&uuid) {
+        let label = label(store::record(&app.root, pool, &uuid).manifest());
         say(format_args!("Image {uuid} ({label}) was installed while waiting on lock"))?;
         return Ok(());
     }
@@ -83,6 +85,7 @@ pub fn install(app: &App, pool: &str, manifest: Value, file: &Path, quiet: bool)
         return Err(Error::origin_not_installed(pool, origin));
     }
     let image = checked(uuid, manifest, file)?;
+    there.destroy_leftovers(&app.root)?;
     let target = Target { root: &app.root, pool, zstream: false };
     let bars = Bars::new(std::slice::from_ref(&image), quiet);
     target.install_file(&image, file, &mut Shown(&bars))?;

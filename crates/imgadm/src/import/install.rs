@@ -21,6 +21,11 @@ pub(super) fn check_interrupt() -> Result<()> {
     if gz::interrupt::requested() { Err(gz::Error::Interrupted.into()) } else { Ok(()) }
 }
 
+/// What an image's dataset is called until it is whole.
+pub(super) fn partial_name(dataset: &str) -> String {
+    format!("{dataset}-partial")
+}
+
 /// Where and how an image is installed.
 pub struct Target<'a> {
     pub root: &'a Root,
@@ -138,7 +143,7 @@ impl Target<'_> {
 
     /// The dataset that an image is made in, before there is anything of it.
     pub(super) fn partial(&self, uuid: &str) -> Partial<'_> {
-        Partial { root: self.root, name: format!("{}-partial", self.dataset(uuid)), kept: false }
+        Partial { root: self.root, name: partial_name(&self.dataset(uuid)), kept: false }
     }
 
     fn receive(

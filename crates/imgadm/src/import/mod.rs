@@ -8,6 +8,7 @@ pub mod install;
 pub mod lock;
 pub mod size;
 pub mod spool;
+pub mod there;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use self::announce::Announcer;
 use self::bars::Bars;
 use self::install::{Target, Watch};
 use self::spool::Spool;
+use self::there::There;
 use crate::errors::{Error, Result};
 use crate::image_manifest;
 use crate::out::{mention, say};
@@ -68,13 +70,15 @@ pub fn import(options: &Options<'_>, wanted: &[(&Source, Found)]) -> Result<()> 
         images.splice(0..0, fresh);
     }
     // Topmost first. Held until the end, whatever it is.
-    let _locks = lock::acquire_all(options.root, images.iter().map(|image| image.uuid.as_str()))?;
-    let images = not_imported_meanwhile(options, wanted, images)?;
+    let uuids: Vec<&str> = images.iter().map(|image| image.uuid.as_str()).collect();
+    let _locks = lock::acquire_all(options.root, uuids.iter().copied())?;
+    let there = There::look(options.root, options.pool, &uuids)?;
+    let images = not_imported_meanwhile(options, wanted, &there, images)?;
     if images.is_empty() {
         return Ok(());
     }
     let result = check(options.root, &images)
-        .and_then(|()| destroy_leftovers(options, &installed, &images))
+        .and_then(|()| there.destroy_leftovers(options.root))
         .and_then(|()| download_and_install(options, &images));
     if let Err(error) = &result {
         mention(format_args!("Aborting ({})", error.message()));
@@ -86,18 +90,16 @@ pub fn import(options: &Options<'_>, wanted: &[(&Source, Found)]) -> Result<()> 
 fn not_imported_meanwhile(
     options: &Options<'_>,
     wanted: &[(&Source, Found)],
+    there: &There,
     images: Vec<Image>,
 ) -> Result<Vec<Image>> {
-    let mut left = Vec::new();
-    for image in images {
-        match store::get(options.root, options.pool, &image.uuid)? {
-            Some(there) if wanted.iter().any(|(_, found)| found.uuid == image.uuid) => {
-                let label = crate::sources::label(there.manifest());
-                let uuid = &image.uuid;
-                say(format_args!("Image {uuid} ({label}) was imported while waiting on lock"))?;
-            }
-            Some(_) => {}
-            None => left.push(image),
+    let (imported, left): (Vec<Image>, Vec<Image>) =
+        images.into_iter().partition(|image| there.has(&image.uuid));
+    for Image { uuid, .. } in imported {
+        if wanted.iter().any(|(_, found)| found.uuid == uuid) {
+            let record = store::record(options.root, options.pool, &uuid);
+            let label = crate::sources::label(record.manifest());
+            say(format_args!("Image {uuid} ({label}) was imported while waiting on lock"))?;
         }
     }
     Ok(left)
@@ -122,24 +124,6 @@ fn check(root: &Root, images: &[Image]) -> Result<()> {
 /// What `sysinfo` says of this system.
 pub fn sysinfo(root: &Root) -> Result<Value> {
     Ok(Value::Object(gz::sysinfo::read(root)?))
-}
-
-/// An import that was killed may have left its temporary dataset; whoever holds the lock may take it away.
-fn destroy_leftovers(
-    options: &Options<'_>,
-    installed: &store::Installed,
-    images: &[Image],
-) -> Result<()> {
-    for image in images {
-        let name = format!("{}/{}-partial", options.pool, image.uuid);
-        if installed.datasets.contains(&name) {
-            say(format_args!(
-                "Warning: deleting partial dataset left over from earlier import attempt: {name}"
-            ))?;
-            gz::zfs::destroy(options.root, &["-r"], &name)?;
-        }
-    }
-    Ok(())
 }
 
 fn download_and_install(options: &Options<'_>, images: &[Image]) -> Result<()> {

@@ -27,7 +27,7 @@ list)
         awk -F '\t' '$1 !~ /@/' "$top/datasets" | sort | while IFS=$tab read -r name origin; do
             printf '%s\t%s\t/%s\t-\n' "$name" "$origin" "$name"
         done;;
-    "list -t snapshot -pH -o name "*)
+    "list -t snapshot -pH -o name "*|"list -t filesystem,volume -pH -o name "*)
         shift 6; absent=0
         for name in "$@"; do
             if has "$name"; then echo "$name"; else
@@ -40,6 +40,10 @@ list)
     *) echo "unexpected: zfs $*" >&2; exit 2;;
     esac;;
 receive)
+    if has "$2"; then
+        cat > /dev/null
+        echo "cannot receive new filesystem stream: destination '$2' exists" >&2; exit 1
+    fi
     cat > "$top/stream.$$"
     read -r magic length origin snapshots < "$top/stream.$$"
     total=$(wc -c < "$top/stream.$$")
