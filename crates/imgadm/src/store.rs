@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use gz::platform::released_flavour;
 use gz::{Root, images, settings, zfs};
+use manifest::Flavour;
 use serde_json::{Map, json};
 
 use crate::errors::{Error, Result};
@@ -63,7 +65,9 @@ pub fn load(root: &Root) -> Result<Installed> {
         .text()
         .map_err(|error| Error::tool("could not load images", error))?;
     let rows = parse(&text)?;
-    let clones = clones_by_origin(&rows);
+    // Elsewhere than on SmartOS zones have names of their own, and their roots are anywhere below their datasets.
+    let omnios = released_flavour(root) == Some(Flavour::OmniOs);
+    let clones = clones_by_origin(&rows, |name| omnios || is_vm_dataset(name));
     let plausible = |row: &&DatasetRow<'_>| {
         image_name(row.name).is_some() && !zone_roots.contains(row.mountpoint) && !ignored(row)
     };
@@ -128,11 +132,13 @@ fn parse(text: &str) -> Result<Vec<DatasetRow<'_>>> {
         .collect()
 }
 
-/// The datasets cloned from each dataset's snapshots, as far as they are of a VM or an image (`POOL/UUID`,
-/// `POOL/UUID-disk0`, `POOL/UUID/disk0`).
-fn clones_by_origin<'a>(rows: &[DatasetRow<'a>]) -> HashMap<&'a str, Vec<&'a str>> {
+/// The datasets cloned from each dataset's snapshots, as far as they count.
+fn clones_by_origin<'a>(
+    rows: &[DatasetRow<'a>],
+    counts: impl Fn(&str) -> bool,
+) -> HashMap<&'a str, Vec<&'a str>> {
     let mut clones: HashMap<&str, Vec<&str>> = HashMap::new();
-    for row in rows.iter().filter(|row| is_vm_dataset(row.name)) {
+    for row in rows.iter().filter(|row| counts(row.name)) {
         if let Some((origin, _)) = row.origin.split_once('@') {
             clones.entry(origin).or_default().push(row.name);
         }
@@ -145,6 +151,7 @@ fn image_name(name: &str) -> Option<(&str, &str)> {
     (is_uuid(uuid) && check_pool(pool).is_ok()).then_some((pool, uuid))
 }
 
+/// Whether a dataset is that of a VM of SmartOS or of an image: `POOL/UUID`, `POOL/UUID-disk0`, `POOL/UUID/disk0`.
 fn is_vm_dataset(name: &str) -> bool {
     let Some((_, rest)) = name.split_once('/') else { return false };
     let Some((uuid, rest)) = rest.split_at_checked(36) else { return false };

@@ -385,6 +385,62 @@ fn installed_images_are_looked_after() {
 }
 
 #[test]
+fn vacuum_goes_on_where_an_image_cannot_be_deleted() {
+    let sim = Sim::new();
+    let images = ["1a000001", "1a000002", "1a000003"]
+        .map(|start| format!("{start}-0000-4000-8000-000000000001"));
+    let mut datasets = "zones\t-\n".to_owned();
+    for image in &images {
+        datasets.push_str(&format!("zones/{image}\t-\nzones/{image}@final\t-\n"));
+    }
+    std::fs::write(sim.path("sim/datasets"), datasets).unwrap();
+    let stuck = format!("zfs destroy -r zones/{}", images[0]);
+    sim.fail(Some((&stuck, "cannot destroy: it is busy")));
+    let output = sim.imgadm(&["vacuum", "-f"]);
+    let (stdout, stderr) = said(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr.matches("it is busy").count(), 1, "{stderr}");
+    assert!(stdout.starts_with(&format!("Error deleting image {}", images[0])), "{stdout}");
+    assert_eq!(stdout.matches("\nDeleted image").count(), 2, "{stdout}");
+    assert_eq!(sim.datasets().len(), 3);
+}
+
+#[test]
+fn on_omnios_whatever_is_made_from_an_image_uses_it() {
+    let sim = Sim::new();
+    let image = |n: u32| format!("1a00000{n}-0000-4000-8000-000000000001");
+    let zone = "b0000001-0000-4000-8000-000000000001";
+    let clones = [
+        format!("zones/{zone}/ROOT/illumos"),
+        format!("zones/{zone}"),
+        format!("zones/{zone}/disk0"),
+        "web".into(),
+        "web/ROOT/zbe".into(),
+    ];
+    let mut datasets = "rpool\t-\n".to_owned();
+    for n in 1..=6 {
+        let name = image(n);
+        datasets.push_str(&format!("rpool/{name}\t-\nrpool/{name}@final\t-\n"));
+    }
+    for (n, clone) in (1..).zip(&clones) {
+        datasets.push_str(&format!("rpool/{clone}\trpool/{}@final\n", image(n)));
+    }
+    std::fs::write(sim.path("sim/datasets"), datasets).unwrap();
+    std::fs::create_dir_all(sim.path("etc")).unwrap();
+    std::fs::write(sim.path("etc/release"), "  OmniOS v11 r151050\n").unwrap();
+    let list = told(&sim, &["list", "-H", "-o", "uuid,clones"]);
+    for line in list.lines() {
+        let (uuid, clones) = line.split_once(' ').unwrap();
+        let expected = if uuid == image(6) { "0" } else { "1" };
+        assert_eq!(clones.trim(), expected, "{list}");
+    }
+    assert_eq!(list.lines().count(), 6, "{list}");
+    let gone = format!("[dry-run] Deleted image {}", image(6));
+    let dry = told(&sim, &["vacuum", "-n"]);
+    assert!(dry.starts_with(&gone) && dry.lines().count() == 1, "{dry}");
+}
+
+#[test]
 fn progress_is_drawn_on_a_terminal_and_nowhere_else() {
     let file = stream(20_000, "-", &["final"], 1);
     let data = file.clone();

@@ -22,7 +22,8 @@ pub const COMMAND: Command = Command {
     ],
     help: "\
 Removes unused images: those that no VM and no other image is made from, and
-then those that are unused without them.
+then those that are unused without them. One that cannot be deleted is named,
+and the others are deleted all the same.
 
 Usage:
     imgadm vacuum [<options>]
@@ -48,6 +49,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
         say("Aborting")?;
         return Err(Error::told());
     }
+    let mut errors = Vec::new();
     for image in &unused {
         match delete(&app.root, image.pool(), image.text("uuid")) {
             Ok(()) => say(format_args!("Deleted image {}", title(image)))?,
@@ -57,11 +59,11 @@ fn run(app: &App, given: &Given) -> Result<()> {
                     title(image),
                     error.code()
                 ))?;
-                return Err(error);
+                errors.push(error);
             }
         }
     }
-    Ok(())
+    if errors.is_empty() { Ok(()) } else { Err(Error::multiple(errors)) }
 }
 
 fn title(image: &ImageInfo) -> String {
