@@ -1,8 +1,10 @@
 //! The configuration file, `/var/imgadm/imgadm.conf`, read and written as SmartOS's imgadm does.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gz::Root;
+use gz::lock::{self, Lock};
 use serde_json::{Map, Value, json};
 
 use crate::errors::{Error, Result};
@@ -12,6 +14,12 @@ pub const PATH: &str = "/var/imgadm/imgadm.conf";
 
 /// The source used where none is configured.
 pub const DEFAULT_SOURCE: &str = "https://images.smartos.org";
+
+/// The lock of the file, held while it is changed.
+const LOCK: &str = "/var/run/imgadm.conf.lock";
+
+/// How long others may take to change the file: they only read and write it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The version of the on-disk state that this program writes.
 const STATE_VERSION: &str = "3.0.0";
@@ -169,6 +177,26 @@ impl Config {
     /// Reads the file. State that an older imgadm left is brought up to date and written back; where that cannot be
     /// written (an operator who may only read), it is brought up to date in memory alone.
     pub fn load(root: &Root) -> Result<Self> {
+        let mut config = Self::read(root)?;
+        if config.bring_up_to_date(root)?
+            && let Ok((_lock, fresh)) = Self::lock(root)
+        {
+            // Best effort: see above.
+            let _ = fresh.save();
+        }
+        Ok(config)
+    }
+
+    /// The configuration as it is now, which no other imgadm changes while the lock is held.
+    pub fn lock(root: &Root) -> Result<(Lock, Self)> {
+        let held = lock::acquire(&root.path(LOCK), "the configuration of imgadm", PATIENCE)?;
+        let mut config = Self::read(root)?;
+        config.bring_up_to_date(root)?;
+        Ok((held, config))
+    }
+
+    /// What the file holds.
+    fn read(root: &Root) -> Result<Self> {
         let path = root.path(PATH);
         let mut values = Map::new();
         values.insert("dockerImportSkipUuids".into(), true.into());
@@ -181,13 +209,14 @@ impl Config {
                 values.insert(key, value);
             }
         }
-        let mut config = Self { path, values, notices: Vec::new() };
+        let config = Self { path, values, notices: Vec::new() };
         config.sources()?;
-        if config.upgrade(root)? | config.follow_moves() {
-            // Best effort: see above.
-            let _ = config.save();
-        }
         Ok(config)
+    }
+
+    /// Makes the state that an older imgadm left this version's, in memory; true where that changed anything.
+    fn bring_up_to_date(&mut self, root: &Root) -> Result<bool> {
+        Ok(self.upgrade(root)? | self.follow_moves())
     }
 
     /// The configured sources; the default one where none are.

@@ -111,6 +111,34 @@ fn sources_are_edited_in_an_editor() {
 }
 
 #[test]
+fn changes_of_the_sources_wait_for_each_other() {
+    let (first, second, third) = ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3");
+    let lines = |urls: &[&str]| urls.iter().map(|url| format!("{url}\n")).collect::<String>();
+    for (arguments, after) in [
+        (&["sources", "-f", "-a", third][..], &[first, second, third][..]),
+        (&["sources", "-d", first], &[second]),
+        (&["sources", "-f", "-e"], &[third, second]),
+    ] {
+        let sim = Sim::new();
+        sim.sources(&[first]);
+        let lock = sim.path("var/run/imgadm.conf.lock");
+        let held = gz::lock::acquire(&lock, "the sources", Duration::ZERO).unwrap();
+        let editor = sim.path("editor");
+        std::fs::write(&editor, format!("#!/bin/sh\necho {third} > \"$1\"\n")).unwrap();
+        std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = sim.command(arguments);
+        command.env("EDITOR", &editor).env_remove("VISUAL").stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        // What another adds in the meantime.
+        sim.sources(&[first, second]);
+        drop(held);
+        assert!(child.wait().unwrap().success());
+        assert_eq!(told(&sim, &["sources"]), lines(after), "{arguments:?}");
+    }
+}
+
+#[test]
 fn a_dsapi_source_works_and_a_default_source_that_is_gone_is_replaced_once() {
     let sim = Sim::new();
     let file = file();

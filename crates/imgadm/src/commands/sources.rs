@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{Command, HELP, Run};
 use crate::app::App;
 use crate::cli::options::{Given, Opt, Row, flag, value};
-use crate::config::SourceInfo;
+use crate::config::{Config, SourceInfo};
 use crate::errors::{Error, Result};
 use crate::out::{print, say};
 use crate::sources::Source;
@@ -114,39 +114,42 @@ fn list(app: &App, given: &Given) -> Result<()> {
 }
 
 fn add(app: &App, info: &SourceInfo, force: bool) -> Result<()> {
-    let mut sources = app.config.sources()?;
-    if let Some(there) = sources.iter().find(|source| source.same_as(info)) {
-        say(format_args!("Already have {there}, no change"))?;
-        return Ok(());
+    let there = |config: &Config| -> Result<Option<SourceInfo>> {
+        Ok(config.sources()?.into_iter().find(|source| source.same_as(info)))
+    };
+    let known = |there: SourceInfo| say(format_args!("Already have {there}, no change"));
+    if let Some(there) = there(&app.config)? {
+        return known(there);
     }
     if !force {
         app.source(info.clone())?.ping()?;
     }
+    let (_lock, mut config) = Config::lock(&app.root)?;
+    if let Some(there) = there(&config)? {
+        return known(there);
+    }
+    let mut sources = config.sources()?;
     sources.push(info.clone());
-    save(app, &sources)?;
-    say(format_args!("Added {info}"))?;
-    Ok(())
+    config.set_sources(&sources);
+    config.save()?;
+    say(format_args!("Added {info}"))
 }
 
 fn delete(app: &App, url: &str) -> Result<()> {
     let normal = crate::config::normal_url(url);
+    let (_lock, mut config) = Config::lock(&app.root)?;
     let (deleted, kept): (Vec<SourceInfo>, Vec<SourceInfo>) =
-        app.config.sources()?.into_iter().partition(|source| source.normal_url() == normal);
+        config.sources()?.into_iter().partition(|source| source.normal_url() == normal);
     if deleted.is_empty() {
         say(format_args!("Do not have image source \"{url}\", no change"))?;
         return Ok(());
     }
-    save(app, &kept)?;
+    config.set_sources(&kept);
+    config.save()?;
     for source in deleted {
         say(format_args!("Deleted {source}"))?;
     }
     Ok(())
-}
-
-fn save(app: &App, sources: &[SourceInfo]) -> Result<()> {
-    let mut config = app.config.clone();
-    config.set_sources(sources);
-    config.save()
 }
 
 /// Asks every source at once; a row each, in their order.
@@ -222,7 +225,9 @@ fn edit(app: &App, force: bool) -> Result<()> {
             app.source((*source).clone())?.ping()?;
         }
     }
-    save(app, &after)?;
+    let (_lock, mut config) = Config::lock(&app.root)?;
+    config.set_sources(&merged(&before, &after, &config.sources()?));
+    config.save()?;
     for source in &deleted {
         say(format_args!("Deleted {source}"))?;
     }
@@ -233,6 +238,14 @@ fn edit(app: &App, force: bool) -> Result<()> {
         say(format_args!("Added {source}"))?;
     }
     Ok(())
+}
+
+/// The list as the operator left it, with what others did to it while it was in the editor: `before` is what it was
+/// then, `now` what it is.
+fn merged(before: &[SourceInfo], after: &[SourceInfo], now: &[SourceInfo]) -> Vec<SourceInfo> {
+    let kept = after.iter().filter(|source| now.contains(source) || !before.contains(source));
+    let added = now.iter().filter(|source| !before.contains(source) && !after.contains(source));
+    kept.chain(added).cloned().collect()
 }
 
 /// The sources of an edited list; one that is on several lines counts once.
@@ -293,5 +306,21 @@ mod tests {
         assert_eq!((sources[1].kind, sources[1].insecure), (Kind::Docker, Some(true)));
         assert_eq!(parse_edited("https://a imgapi what").unwrap_err().code(), "Usage");
         assert_eq!(parse_edited("https://a nosuch").unwrap_err().code(), "ConfigError");
+    }
+
+    #[test]
+    fn what_others_changed_meanwhile_stays_changed() {
+        let list = |text: &str| -> Vec<SourceInfo> {
+            text.split_whitespace().map(|url| SourceInfo::new(Kind::Imgapi, url)).collect()
+        };
+        for (before, after, now, expected) in [
+            ("a b", "b a", "a b", "b a"),
+            ("a b", "b a c", "a b d", "b a c d"),
+            ("a b", "a", "a b d", "a d"),
+            ("a b", "a b c", "b", "b c"),
+            ("a", "a c", "a c", "a c"),
+        ] {
+            assert_eq!(merged(&list(before), &list(after), &list(now)), list(expected));
+        }
     }
 }
