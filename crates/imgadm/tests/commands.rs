@@ -84,13 +84,19 @@ fn sources_are_edited_in_an_editor() {
         ("echo http://127.0.0.1:3 >> \"$1\"", "SourcePing"),
         ("echo http://127.0.0.1:3 nosuch >> \"$1\"", "ConfigError"),
         ("echo http://127.0.0.1:3 imgapi nosuch >> \"$1\"", "Usage"),
-        ("exit 3", "InternalError"),
+        ("kill -9 $$", "InternalError"),
     ] {
         let output = edit(&sim, script, &[]);
         assert_eq!(output.status.code(), Some(1), "{script}");
         assert!(said(&output).1.contains(&format!("error ({code})")), "{output:?}");
         assert_eq!(told(&sim, &["sources"]), list);
     }
+    // What an editor that fails left of the file is not looked at, as the original does.
+    let output = edit(&sim, "echo http://127.0.0.1:3 >> \"$1\"; exit 3", &[]);
+    let ignored = "Error editing image sources: 3 (ignoring)\n";
+    assert_eq!(said(&output), (String::new(), ignored.to_owned()));
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(told(&sim, &["sources"]), list);
     let script = "echo https://127.0.0.1:3 docker insecure >> \"$1\"";
     let (stdout, _) = after(edit(&sim, script, &["-f"]));
     assert_eq!(stdout, "Added \"docker\" image source \"https://127.0.0.1:3\" (insecure)\n");

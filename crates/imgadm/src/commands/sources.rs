@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::cli::options::{Given, Opt, Row, flag, value};
 use crate::config::{Config, SourceInfo};
 use crate::errors::{Error, Result};
-use crate::out::{print, say};
+use crate::out::{print, say, warn};
 use crate::sources::Source;
 use crate::table::{self, Column};
 
@@ -211,7 +211,7 @@ fn edit(app: &App, force: bool) -> Result<()> {
         text.push('\n');
     }
     text.push_str(EDIT_HELP);
-    let edited = run_editor(&text)?;
+    let Some(edited) = run_editor(&text)? else { return Ok(()) };
     let after = parse_edited(&edited)?;
     if edited == text || after == before {
         say("Image sources unchanged")?;
@@ -268,9 +268,9 @@ fn parse_edited(text: &str) -> Result<Vec<SourceInfo>> {
     Ok(sources)
 }
 
-/// Lets the operator edit a text. The editor is the operator's own program with the operator's own environment, not
+/// Lets the operator edit a text; `None` where the editor says that it failed, which is told. The editor is the operator's own program with the operator's own environment, not
 /// one of the system's tools.
-fn run_editor(text: &str) -> Result<String> {
+fn run_editor(text: &str) -> Result<Option<String>> {
     let failed = |e: std::io::Error| Error::file_system(format!("cannot edit the sources: {e}"));
     let mut file = tempfile::Builder::new()
         .prefix("imgadm-sources-")
@@ -287,10 +287,14 @@ fn run_editor(text: &str) -> Result<String> {
         .arg(file.path())
         .status()
         .map_err(|e| Error::file_system(format!("cannot run the editor \"{editor}\": {e}")))?;
-    if !status.success() {
-        return Err(Error::internal(format!("the editor \"{editor}\" failed: {status}")));
+    match status.code() {
+        Some(0) => std::fs::read_to_string(file.path()).map(Some).map_err(failed),
+        Some(code) => {
+            warn(format_args!("Error editing image sources: {code} (ignoring)"));
+            Ok(None)
+        }
+        None => Err(Error::internal(format!("the editor \"{editor}\" failed: {status}"))),
     }
-    std::fs::read_to_string(file.path()).map_err(failed)
 }
 
 #[cfg(test)]
