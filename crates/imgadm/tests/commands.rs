@@ -724,7 +724,11 @@ fn every_command_explains_its_options() {
             assert!(shown, "{option} is not in: {text}");
         }
     }
-    for (alias, command) in [("available", "avail"), ("info", "get"), ("destroy", "delete")] {
+    let text = told(&sim, &["help", "help"]);
+    assert!(text.contains("Usage:\n    imgadm help [<command>]"), "{text}");
+    for (alias, command) in
+        [("?", "help"), ("available", "avail"), ("info", "get"), ("destroy", "delete")]
+    {
         assert_eq!(told(&sim, &["help", alias]), told(&sim, &["help", command]));
     }
 }

@@ -69,6 +69,15 @@ pub fn main(full: bool) -> String {
     )
 }
 
+/// The help on `help` itself.
+pub const ON_HELP: &str = "\
+Shows help: of the program, or of one of its commands.
+
+Usage:
+    imgadm help [<command>]
+    imgadm help all                        # list all commands of this imgadm
+";
+
 /// A command's help: what it does, how it is called, its options.
 pub fn of(command: &Command) -> String {
     let least = if command.name == "create" { 19 } else { 20 };

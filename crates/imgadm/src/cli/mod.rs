@@ -109,6 +109,7 @@ fn help_command(rest: &[String]) -> Result<ExitCode> {
     match rest.first().map(String::as_str) {
         None => print(&help::main(false))?,
         Some("all") => print(&help::main(true))?,
+        Some("help" | "?") => print(help::ON_HELP)?,
         Some(name) => {
             let command: &Command =
                 commands::find(name).ok_or_else(|| Error::unknown_command(name))?;
