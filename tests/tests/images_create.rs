@@ -6,6 +6,7 @@ use std::process::{Child, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use e2e::images::Server;
 use e2e::signal::{self, Signal};
 use e2e::{Gz, Need, needs, wait};
 use serde_json::{Value, json};
@@ -275,6 +276,29 @@ fn what_cannot_be_made_an_image_of_is_refused_before_anything_is_done() {
     }
     assert!(lab.files().is_empty());
     assert!(!Path::new(out).exists());
+}
+
+#[test]
+fn a_token_that_the_server_does_not_take_is_told_before_an_image_is_made() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
+    let mut lab = Lab::new(&zone(), false);
+    let published = tempfile::tempdir().unwrap();
+    let server = Server::start(&lab.gz, published.path());
+    let arguments = ["create", "-p", &server.url, VM, "name=made", "version=1.0.0"];
+    for token in [None, Some("wrong")] {
+        match token {
+            Some(token) => lab.gz.set("IMGADM_TOKEN", token),
+            None => lab.gz.unset("IMGADM_TOKEN"),
+        }
+        let run = lab.gz.run("imgadm", &arguments).failed();
+        assert!(run.stderr.contains("error (Unauthorized)"), "{token:?}: {}", run.stderr);
+        assert_eq!(run.text(), "", "{token:?}");
+        lab.unchanged();
+    }
+    lab.gz.set("IMGADM_TOKEN", "secret");
+    let run = lab.gz.run("imgadm", &arguments).ok();
+    assert!(run.text().contains("Successfully published image"), "{}", run.text());
+    lab.unchanged();
 }
 
 #[test]

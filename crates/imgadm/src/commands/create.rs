@@ -96,6 +96,7 @@ fn run(app: &App, given: &Given) -> Result<()> {
     if let Some(url) = given.get("publish") {
         // Not only once the image is made, which takes long: it would be lost.
         app.source(SourceInfo::new(Kind::Imgapi, url))?.ping()?;
+        publish::check_token(app, url)?;
     }
     handle_interrupts()?;
     let request = Request {

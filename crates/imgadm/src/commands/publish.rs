@@ -64,6 +64,18 @@ pub fn publish(app: &App, manifest: &Value, file: &Path, url: &str, quiet: bool)
         .inspect_err(|_| server.roll_back())
 }
 
+/// Asks a server whether it takes images of whoever has this token, by a request that changes nothing: an action
+/// without a name, on an image that is not there. What else the server says to that does not matter.
+pub fn check_token(app: &App, url: &str) -> Result<()> {
+    let server = Imgapi::new(&SourceInfo::new(Kind::Imgapi, url), &app.user_agent()?)?;
+    let server = Publisher { server, url, uuid: &uuid::Uuid::new_v4().to_string() };
+    let path = server.path("", &[]);
+    match server.send("POST", &path, "application/json", &mut std::io::empty(), 0) {
+        Err(error) if matches!(error.status_code(), Some(401 | 403)) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 struct Publisher<'a> {
     server: Imgapi,
     url: &'a str,
