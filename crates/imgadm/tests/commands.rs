@@ -119,7 +119,6 @@ fn sources_are_edited_in_an_editor() {
 #[test]
 fn changes_of_the_sources_wait_for_each_other() {
     let (first, second, third) = ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3");
-    let lines = |urls: &[&str]| urls.iter().map(|url| format!("{url}\n")).collect::<String>();
     for (arguments, after) in [
         (&["sources", "-f", "-a", third][..], &[first, second, third][..]),
         (&["sources", "-d", first], &[second]),
@@ -140,7 +139,8 @@ fn changes_of_the_sources_wait_for_each_other() {
         sim.sources(&[first, second]);
         drop(held);
         assert!(child.wait().unwrap().success());
-        assert_eq!(told(&sim, &["sources"]), lines(after), "{arguments:?}");
+        let list = told(&sim, &["sources"]);
+        assert_eq!(list.lines().collect::<Vec<_>>(), after, "{arguments:?}");
     }
 }
 
