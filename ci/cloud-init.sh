@@ -20,9 +20,8 @@ if ! fetch && ! { apt-get update -qq && fetch; }; then
   echo "skipped: cloud-init.sh: the package cloud-init cannot be downloaded"
   exit 0
 fi
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-yaml python3-configobj \
-  python3-jinja2 python3-requests python3-jsonpatch python3-jsonschema python3-oauthlib python3-serial \
-  python3-netifaces >/dev/null
+ci/apt-install.sh python3-yaml python3-configobj python3-jinja2 python3-requests python3-jsonpatch python3-jsonschema \
+  python3-oauthlib python3-serial python3-netifaces
 
 "$bin/bhyve-ctl" metadata --socket "$scratch/metadata.sock" --file ci/cloud-init/vm.json &
 server=$!

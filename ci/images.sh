@@ -15,7 +15,7 @@ if [[ ! -x $CACHE/usr/bin/qemu-img || ! -x $CACHE/usr/bin/docker-registry ]]; th
   for package in "$WORK"/*.deb; do dpkg-deb -x "$package" "$CACHE"; done
   # What the two are linked with, where the machine has not got it.
   if ldd "$CACHE/usr/bin/qemu-img" | grep -q 'not found'; then
-    apt-get install -y -qq qemu-utils >/dev/null
+    ci/apt-install.sh qemu-utils
   fi
 fi
 OUTPUT=$(PATH=$CACHE/usr/bin:$PATH cargo test -q --workspace --test disks --test docker -- --nocapture 2>&1) || {

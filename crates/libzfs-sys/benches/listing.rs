@@ -67,8 +67,10 @@ fn main() {
             continue;
         }
         let more: Vec<String> = (names.len()..count).map(|at| format!("{top}/{at}")).collect();
+        let begun = Instant::now();
         many(&more, |name| maker.create(name));
         names.extend(more);
+        eprintln!("{count} datasets there after {:.0?}", begun.elapsed());
         // As VMs of SmartOS are found, and as those of OmniOS are.
         measure("by name", pairs, &names, Some(1));
         measure("below", pairs, std::slice::from_ref(&top), None);
@@ -100,6 +102,7 @@ fn measure(how: &str, pairs: usize, below: &[String], depth: Option<u32>) {
         };
         assert!(theirs == ours, "{how}: the answers differ");
         rows = ours.len();
+        eprintln!("{how}, {rows} rows: {program:.1?} and {library:.1?}");
         ratios.push(program.as_secs_f64() / library.as_secs_f64());
     }
     ratios.sort_by(f64::total_cmp);
