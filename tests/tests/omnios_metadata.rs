@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use e2e::flavours::omnios;
 use e2e::{Gz, Need, needs, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 const VM: &str = "b0000001-0000-4000-8000-000000000001";
@@ -124,6 +126,13 @@ fn clients_in_a_native_zone_speak_both_versions() {
     let _ = gz.vmadm(&["reboot", VM]).ok();
     // For a moment the socket is that from before, whose clients have to connect again.
     wait::until("an answer after the reboot", || {
+        Client::connect(&socket).try_ask("GET greeting").as_deref() == Some("SUCCESS")
+    });
+    // So it is with an init that is started anew.
+    let init = get(&gz)["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+    kill(Pid::from_raw(init.expect("an init")), Signal::SIGKILL).expect("it runs");
+    wait::until("the connection ends", || old.try_ask("GET greeting").is_none());
+    wait::until("an answer after the restart of init", || {
         Client::connect(&socket).try_ask("GET greeting").as_deref() == Some("SUCCESS")
     });
     let _ = gz.vmadm(&["stop", VM, "-F"]).ok();

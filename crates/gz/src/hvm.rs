@@ -6,7 +6,6 @@ use std::os::unix::net::UnixStream;
 use std::path::{Component, Path, PathBuf};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 use crate::root::Root;
 use crate::tool::{Error, Output, Result};
@@ -117,11 +116,8 @@ pub fn terminate_init(root: &Root, uuid: &str) -> Result<bool> {
     let Some(zone) = zoneadm::find(root, uuid)?.filter(|zone| zone.id.is_some()) else {
         return Ok(false);
     };
-    let zones = kstat::zone_misc(root, zone.id)?;
-    let pid = zones.get(&zone.name).and_then(|zone| i32::try_from(zone.init_pid).ok());
-    // What is not above 1 means no process, or many.
-    let Some(pid) = pid.filter(|pid| *pid > 1) else { return Ok(false) };
-    match kill(Pid::from_raw(pid), Signal::SIGTERM) {
+    let Some(pid) = kstat::init_of(root, &zone)? else { return Ok(false) };
+    match kill(pid, Signal::SIGTERM) {
         Ok(()) => Ok(true),
         Err(nix::Error::ESRCH) => Ok(false),
         Err(error) => Err(Error::io(format!("cannot signal process {pid}"), error.into())),

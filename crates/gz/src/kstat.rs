@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use nix::unistd::Pid;
 use serde::Deserialize;
 
 use crate::root::Root;
 use crate::tool::{Error, Result, Tool};
+use crate::zoneadm::Zone;
 
 const KSTAT: &str = "/usr/bin/kstat";
 
@@ -46,6 +48,14 @@ pub fn zone_misc(root: &Root, id: Option<u32>) -> Result<HashMap<String, ZoneMis
         return Err(Error::Failed { command, status: output.status, stderr });
     }
     parse(&output.text())
+}
+
+/// The first process of a running zone; `None` where it has none.
+pub fn init_of(root: &Root, zone: &Zone) -> Result<Option<Pid>> {
+    let zones = zone_misc(root, zone.id)?;
+    let pid = zones.get(&zone.name).and_then(|zone| i32::try_from(zone.init_pid).ok());
+    // What is not above 1 means no process, or many.
+    Ok(pid.filter(|pid| *pid > 1).map(Pid::from_raw))
 }
 
 /// A zone that comes or goes while the kernel is asked may leave an incomplete record: it is passed over.

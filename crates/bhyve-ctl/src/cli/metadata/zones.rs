@@ -2,18 +2,20 @@
 //! the zone, where the metadata clients of SmartOS's images look for it.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use std::{io, mem};
 
 use anyhow::{Context as _, bail};
 use gz::Root;
 use gz::zone_files::ZoneRoot;
 use gz::zoneadm::{self, Zone};
 use manifest::Flavour;
+use nix::errno::Errno;
+use nix::sys::signal::kill;
 
 use super::{Files, Stop, connect, converse};
 use crate::metadata::Session;
@@ -38,7 +40,7 @@ pub(super) fn serve_all(root: &Root) -> anyhow::Result<()> {
     if gz::platform::flavour(root) == Some(Flavour::SmartOs) {
         bail!("SmartOS's own metadata service answers the guests of this system");
     }
-    let mut served: BTreeMap<(String, u32), Arc<AtomicBool>> = BTreeMap::new();
+    let mut served = BTreeMap::new();
     while !gz::interrupt::requested() {
         match zoneadm::list(root) {
             Ok(zones) => look(root, zones, &mut served),
@@ -49,42 +51,81 @@ pub(super) fn serve_all(root: &Root) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts to serve zones that have come up, and stops to serve those that have gone. Their ids tell one boot from the
-/// next.
-fn look(root: &Root, zones: Vec<Zone>, served: &mut BTreeMap<(String, u32), Arc<AtomicBool>>) {
-    let running: Vec<(u32, Zone)> = zones
+/// A zone by name and id, which tells one boot from the next.
+type Instance = (String, u32);
+
+/// A zone that is served, by a thread of its own.
+struct Served {
+    /// Set when the zone does not run any more.
+    gone: Arc<AtomicBool>,
+    thread: JoinHandle<End>,
+}
+
+/// Why a zone is served no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Its first process has ended. It may go on with another.
+    InitEnded,
+    /// It has gone, or cannot be served.
+    Final,
+}
+
+/// Starts to serve zones that have come up, once those that have gone are let go of: a zone that has been booted anew has
+/// its socket at the same path.
+fn look(root: &Root, zones: Vec<Zone>, served: &mut BTreeMap<Instance, Served>) {
+    let running: BTreeMap<Instance, Zone> = zones
         .into_iter()
         .filter(|zone| zone.state == "running")
-        .filter_map(|zone| Some((zone.id?, zone)))
+        .filter_map(|zone| Some(((zone.name.clone(), zone.id?), zone)))
         .collect();
-    served.retain(|(name, id), gone| {
-        let stays = running.iter().any(|(running, zone)| running == id && zone.name == *name);
-        gone.store(!stays, Ordering::Relaxed);
-        stays
-    });
-    for (id, zone) in running {
-        served.entry((zone.name.clone(), id)).or_insert_with(|| start(root, zone));
+    let (stay, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        mem::take(served).into_iter().partition(|(instance, _)| running.contains_key(instance));
+    for zone in gone.values() {
+        zone.gone.store(true, Ordering::Relaxed);
+    }
+    for zone in gone.into_values() {
+        // What made it fail is on the log.
+        let _ = zone.thread.join();
+    }
+    for (instance, zone) in stay {
+        if !zone.thread.is_finished() {
+            served.insert(instance, zone);
+            continue;
+        }
+        let end = zone.thread.join().unwrap_or(End::Final);
+        if end == End::Final {
+            // Not to be tried again and again.
+            served
+                .insert(instance, Served { gone: zone.gone, thread: thread::spawn(|| End::Final) });
+        }
+    }
+    for (instance, zone) in running {
+        served.entry(instance).or_insert_with(|| start(root, zone));
     }
 }
 
-fn start(root: &Root, zone: Zone) -> Arc<AtomicBool> {
+fn start(root: &Root, zone: Zone) -> Served {
     let gone = Arc::new(AtomicBool::new(false));
     let (root, is_gone) = (root.clone(), Arc::clone(&gone));
-    thread::spawn(move || {
+    let thread = thread::spawn(move || {
         let stop = || is_gone.load(Ordering::Relaxed) || gz::interrupt::requested();
-        if let Err(error) = serve(&root, &zone, &stop) {
+        serve(&root, &zone, &stop).unwrap_or_else(|error| {
             log::warn!("{}: {error:#}", zone.name);
-        }
+            End::Final
+        })
     });
-    gone
+    Served { gone, thread }
 }
 
-fn serve(root: &Root, zone: &Zone, stop: Stop<'_>) -> anyhow::Result<()> {
+fn serve(root: &Root, zone: &Zone, stop: Stop<'_>) -> anyhow::Result<End> {
     let named = uuid::Uuid::try_parse(&zone.name).is_ok();
     let uuid = if named { &zone.name } else { &zone.uuid };
     let files = Files { root: root.clone(), zonepath: zone.zonepath.clone(), uuid: uuid.clone() };
     if !matches!(zone.brand.as_str(), "bhyve" | "kvm") {
-        return listen(&files, &zone.brand, stop);
+        let init = gz::kstat::init_of(root, zone)?;
+        let has_ended = || init.is_some_and(|pid| kill(pid, None) == Err(Errno::ESRCH));
+        listen(&files, &zone.brand, &|| stop() || has_ended())?;
+        return Ok(if has_ended() { End::InitEnded } else { End::Final });
     }
     let (path, text) = gz::zonecfg::read_file(root, uuid)?.context("it has gone")?;
     let machine = HvmZone::from_xml(&text).context(path)?;
@@ -92,10 +133,11 @@ fn serve(root: &Root, zone: &Zone, stop: Stop<'_>) -> anyhow::Result<()> {
     if let Ok(port) = port(&machine) {
         connect(&files, port, stop);
     }
-    Ok(())
+    Ok(End::Final)
 }
 
-/// Serves the clients in a zone until it goes down.
+/// Serves the clients in a zone until it goes down. A zone whose first process has ended is on its way: its root is about to
+/// be unmounted, which a socket in it would prevent.
 pub(super) fn listen(files: &Files, brand: &str, stop: Stop<'_>) -> anyhow::Result<()> {
     let path = match brand {
         "lx" => "/native/.zonecontrol/metadata.sock",
@@ -108,6 +150,7 @@ pub(super) fn listen(files: &Files, brand: &str, stop: Stop<'_>) -> anyhow::Resu
     let closed = Arc::new(AtomicBool::new(false));
     let outcome = accept_all(&listener, files, &clients, &closed, stop);
     closed.store(true, Ordering::Relaxed);
+    drop(listener);
     zone.remove(path)?;
     Ok(outcome?)
 }
