@@ -65,8 +65,12 @@ for manifest in "$PREFIX/share/smf/"*.xml; do
 done
 /usr/bin/python3 ci/package/schemas.py "$PREFIX/share/zonekit" crates/manifest/tests/data crates/vmadm/tests/data/load
 
+# Copies of its services go with it, others stay.
+mkdir -p "$ROOT/opt/custom/smf"
+cp "$PREFIX/share/smf/zonekit-metadata.xml" "$ROOT/opt/custom/smf"
+sed 's|/opt/zonekit/|/usr/local/|' "$PREFIX/share/smf/zonekit-events.xml" >"$ROOT/opt/custom/smf/zonekit-events.xml"
 ROOT=$ROOT "$PREFIX/lib/uninstall"
-[[ $(cd "$ROOT" && find . -type f | LC_ALL=C sort | paste -sd' ') == './kept ./opt/other/kept' ]]
+[[ $(cd "$ROOT" && find . -type f | LC_ALL=C sort | paste -sd' ') == './kept ./opt/custom/smf/zonekit-events.xml ./opt/other/kept' ]]
 [[ ! -e $PREFIX ]]
 # Without a list there is nothing to go by.
 tar -xzf "$WORK/out/zonekit.tar.gz" -C "$ROOT"
