@@ -7,11 +7,13 @@
 #
 # Options: --package TARBALL (else ci/package.sh makes it), --out DIR (logs and results), --port N (SSH, default
 # 2222), --dry-run (print what would be done). The image's cloud-init lets root in with the key, from a seed made here;
-# it takes its address from QEMU's DHCP. KVM=/nowhere has the processor emulated.
+# it takes its address from QEMU's DHCP. KVM=/nowhere has the processor emulated. The machine is made ready for VMs by
+# ci/vm/prepare-omnios.sh, for which it has to reach a package repository. REQUIRED: tests that may not be skipped (one that
+# makes a zone).
 set -euo pipefail
 
 # shellcheck disable=SC2034 # read by common.sh
-NAME=omnios
+NAME=omnios REQUIRED=${REQUIRED-omnios_system::a_sparse_zone_lives_and_leaves_nothing}
 SCRIPT=$(readlink -f "${BASH_SOURCE[0]}")
 cd "$(dirname "$SCRIPT")/.."
 # shellcheck source=ci/vm/common.sh
@@ -57,6 +59,12 @@ boot_arguments() {
   printf '%s\n' -m 4096 -smp 2 -display none -serial "file:$OUT/console.log" \
     -drive "file=$OUT/disk.qcow2,if=virtio" -cdrom "$OUT/seed.iso" \
     -netdev "user,id=n0,hostfwd=tcp:127.0.0.1:$PORT-:22" -device virtio-net-pci,netdev=n0
+}
+
+# What stays on the machine: the brands, rpool/zones, an etherstub and /etc/zonekit.toml.
+prepare_machine() {
+  copy ci/vm/prepare-omnios.sh /var/tmp/prepare-omnios.sh
+  remote 'sh /var/tmp/prepare-omnios.sh && rm /var/tmp/prepare-omnios.sh'
 }
 
 main "$@"

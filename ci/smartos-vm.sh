@@ -41,4 +41,6 @@ boot_arguments() {
     -device e1000,netdev=n0,mac=52:54:00:12:34:56
 }
 
+prepare_machine() { :; }
+
 main "$@"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What ci/omnios-vm.sh and ci/smartos-vm.sh share: bring a machine up, install the package, run the tests, fetch the
-# results. The caller sets NAME and defines prepare_image (before the boot) and boot_arguments (QEMU's, one a line).
+# results. The caller sets NAME and defines prepare_image (before the boot), boot_arguments (QEMU's, one a line) and
+# prepare_machine (before the tests); REQUIRED names tests that may not be skipped.
 
 # The device that says that there may be hardware virtualisation; any other path has the processor emulated.
 KVM=${KVM:-/dev/kvm}
@@ -127,11 +128,12 @@ copy() { # FILE REMOTE
 
 # What runs on the machine: each test program in its turn. Tests that need what it has not are skipped, and counted.
 on_the_machine() {
-  cat <<'END'
+  sed "s/@REQUIRED@/${REQUIRED-}/" <<'END'
 cd /var/tmp/zonekit-tests || exit
 # SSH may give a command no more of a PATH than /usr/bin.
+ZONEKIT_E2E_REQUIRED='@REQUIRED@'
 PATH=/opt/zonekit/bin:/usr/sbin:/usr/bin:/sbin:$PATH ZONEKIT_BIN_DIR=/opt/zonekit/bin ZONEKIT_E2E_ROOT=/ ZONEKIT_E2E_SKIPPED=$PWD/skipped
-export PATH ZONEKIT_BIN_DIR ZONEKIT_E2E_ROOT ZONEKIT_E2E_SKIPPED
+export PATH ZONEKIT_BIN_DIR ZONEKIT_E2E_ROOT ZONEKIT_E2E_SKIPPED ZONEKIT_E2E_REQUIRED
 failed=0 limit=
 ! command -v timeout >/dev/null || limit='timeout 1800'
 for program in ./*-*; do
@@ -149,6 +151,7 @@ test_there() {
   copy "$OUT/tests.tar" /var/tmp/zonekit-tests.tar
   remote 'cd / && gzip -dc /var/tmp/zonekit.tar.gz | tar xf -'
   remote 'mkdir -p /var/tmp/zonekit-tests && cd /var/tmp/zonekit-tests && tar xf ../zonekit-tests.tar'
+  prepare_machine
   local code=0
   if [[ -n $DRY ]]; then
     remote "$(on_the_machine)"

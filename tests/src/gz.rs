@@ -90,6 +90,11 @@ impl Default for Gz {
 impl Gz {
     /// The system that the observed cases ran on, or the real global zone that `ZONEKIT_E2E_ROOT` names.
     pub fn new() -> Self {
+        Self::or_made(&["--fixture", "spec"])
+    }
+
+    /// The real global zone that `ZONEKIT_E2E_ROOT` names, or one made with these options of `gzsim init`.
+    pub(crate) fn or_made(options: &[&str]) -> Self {
         match env::var_os(REAL_ROOT) {
             Some(root) => Self {
                 root: root.into(),
@@ -98,7 +103,7 @@ impl Gz {
                 variables: BTreeMap::new(),
                 declared: Declared::of_this_test(),
             },
-            None => Self::made(&["--fixture", "spec"]),
+            None => Self::made(options),
         }
     }
 

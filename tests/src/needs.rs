@@ -24,6 +24,10 @@ pub const SKIPPED: &str = "ZONEKIT_E2E_SKIPPED";
 /// fraction of a second (`ci/real-zfs.sh --all`).
 pub const ALL: &str = "ZONEKIT_E2E_ALL";
 
+/// Environment variable with the names of tests, separated by blanks, that fail where they would be skipped: a run in which
+/// none of them could run says nothing.
+pub const REQUIRED: &str = "ZONEKIT_E2E_REQUIRED";
+
 /// Something that a test needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
@@ -49,6 +53,8 @@ pub enum Need {
     Virtualisation,
     /// A real illumos kernel with zones.
     Kernel,
+    /// OmniOS: the machine's own, or a simulated one.
+    OmniOs,
 }
 
 impl Need {
@@ -72,6 +78,7 @@ impl fmt::Display for Need {
             Self::Program(path) => f.write_str(path),
             Self::Virtualisation => f.write_str("hardware virtualisation"),
             Self::Kernel => write!(f, "a real global zone ({REAL_ROOT})"),
+            Self::OmniOs => f.write_str("OmniOS"),
         }
     }
 }
@@ -117,6 +124,8 @@ impl Place {
             Need::Virtualisation => {
                 ["dev/vmmctl", "dev/vmm/ctl", "dev/kvm"].iter().any(|path| root.join(path).exists())
             }
+            Need::OmniOs => std::fs::read_to_string(root.join("etc/release"))
+                .is_ok_and(|text| text.contains("OmniOS")),
             Need::Kernel | Need::Program(_) => true,
         }
     }
@@ -225,6 +234,9 @@ impl Declared {
 }
 
 /// Whether all that the test needs is there; where something is not, says and notes so. Called by [`crate::needs!`].
+///
+/// # Panics
+/// Where the test may not be skipped ([`REQUIRED`]).
 pub fn are_met(test: &str, needs: &[Need]) -> bool {
     DECLARED.set(Some(Declared(needs.into())));
     let place = Place::here();
@@ -235,6 +247,8 @@ pub fn are_met(test: &str, needs: &[Need]) -> bool {
         return true;
     }
     let missing = missing.join(" and ");
+    let required = env::var(REQUIRED).unwrap_or_default();
+    assert!(!required.split_whitespace().any(|name| name == test), "{test} needs {missing}");
     // Not by eprintln!, which the test harness keeps to itself for tests that pass.
     let _ = writeln!(std::io::stderr(), "skipped: {test} needs {missing}");
     if let Some(path) = env::var_os(SKIPPED)
@@ -303,6 +317,11 @@ mod tests {
         assert!(real.has(Need::Image(IMAGE)) && !real.has(Need::Image("x")));
         assert!(real.has(Need::NicTag("admin")) && !real.has(Need::NicTag("external")));
         assert!(real.has(Need::Kernel) && !real.has(Need::Virtualisation));
+        assert!(!real.has(Need::OmniOs));
+        let release = root.path().join("etc/release");
+        std::fs::create_dir_all(root.path().join("etc")).expect("a writable directory");
+        std::fs::write(release, "  OmniOS v11 r151058\n").expect("a writable directory");
+        assert!(real.has(Need::OmniOs));
         assert!(!real.has(Need::Simulation) && !real.has(Need::TwoRoots) && !real.has(Need::Time));
     }
 

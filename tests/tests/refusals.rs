@@ -95,7 +95,8 @@ fn create_refuses_bad_payloads_and_changes_nothing() {
 /// The payload without a property, or with it under another name.
 #[test]
 fn images_whose_zones_never_say_that_they_are_set_up_are_refused() {
-    needs!(Need::Simulation);
+    // What it does to the files of an image would stay in a real pool.
+    needs!(Need::SimulatedZfs);
     let gz = Gz::init(&["--fixture", "spec"]);
     let root = gz.path(&format!("/zones/{IMAGE}/root"));
     let fetch = [root.join("root/zoneinit.d"), root.join("var/zoneinit/includes")];
