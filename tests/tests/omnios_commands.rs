@@ -1,6 +1,7 @@
 //! Commands on VMs of OmniOS beside those that make and change them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use e2e::flavours::omnios;
 use e2e::{Gz, Need, needs};
@@ -90,6 +91,87 @@ fn bhyve_is_controlled_by_the_name_of_its_zone() {
 }
 
 #[test]
+fn a_guest_that_does_not_heed_its_power_button_is_stopped_by_force() {
+    needs!(Need::Simulation);
+    let mut gz = omnios();
+    gz.set("GZSIM_SHUTDOWN_DELAY", "never");
+    let _ = gz.create(&bhyve()).ok();
+    let begun = std::time::Instant::now();
+    let _ = gz.vmadm(&["reboot", VM, "-F"]).ok();
+    assert_eq!(get(&gz)["state"], "running");
+    let _ = gz.vmadm(&["stop", VM, "-t", "1"]).ok();
+    assert_eq!(get(&gz)["state"], "stopped");
+    let _ = gz.vmadm(&["start", VM]).ok();
+    let _ = gz.vmadm(&["stop", VM, "-F"]).ok();
+    let _ = gz.vmadm(&["start", VM]).ok();
+    let _ = gz.vmadm(&["delete", VM]).ok();
+    // The brand gives such a guest half an hour.
+    assert!(begun.elapsed() < e2e::wait::PATIENCE, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_dataset_that_is_in_use_for_a_moment_is_destroyed() {
+    needs!(Need::Simulation);
+    let mut gz = omnios();
+    let _ = gz.create(&bhyve()).ok();
+    let _ = gz.vmadm(&["stop", VM, "-F"]).ok();
+    let disk = get(&gz)["disks"][0]["path"].clone();
+    gz.set("GZSIM_FAULT", "zfs destroy -r:1=exit 1 cannot destroy 'x': dataset is busy");
+    let update = json!({"remove_disks": [disk]}).to_string();
+    let _ = gz.run_with("vmadm", &["update", VM], update.as_bytes()).ok();
+    assert_eq!(get(&gz).get("disks"), None);
+    let calls = gz.calls();
+    assert!(!calls.iter().any(|call| call.starts_with("zfs destroy") && call.contains('F')));
+}
+
+#[test]
+fn brands_install_through_the_proxies_of_the_operator() {
+    needs!(Need::Simulation);
+    let mut gz = omnios();
+    // In front of the simulated zoneadm, which is found by another of its names.
+    let (program, link) = (gz.path("/usr/sbin/zoneadm"), gz.path("/usr/bin/zoneadm"));
+    let seen = gz.path("/seen");
+    fs::rename(&program, &link).expect("a writable root");
+    let script = format!(
+        "#!/bin/sh\necho \"$3 $HTTPS_PROXY\" >>{}\nexec {} \"$@\"\n",
+        seen.display(),
+        link.display()
+    );
+    fs::write(&program, script).expect("a writable root");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a writable root");
+    gz.set("HTTPS_PROXY", "http://192.0.2.3:3128");
+    let _ = gz.create(&native()).ok();
+    let seen = fs::read_to_string(seen).expect("zoneadm was run");
+    let with_proxy: Vec<&str> = seen.lines().filter(|line| line.contains("3128")).collect();
+    assert_eq!(with_proxy, ["install http://192.0.2.3:3128"], "{seen}");
+}
+
+#[test]
+fn a_native_zone_is_given_no_address_or_fixed_ones() {
+    needs!(Need::Simulation);
+    let gz = omnios();
+    let before = gz.snapshot();
+    let mut payload = native();
+    payload.as_object_mut().expect("an object").shift_remove("routes");
+    for address in ["dhcp", "addrconf"] {
+        payload["nics"] = json!([{"nic_tag": "net2", "ips": [address]}]);
+        let run = gz.create(&payload).failed();
+        assert!(run.stderr.starts_with("nics.0.ips: "), "{}", run.stderr);
+        assert!(run.stderr.contains("ipadm(8)"), "{}", run.stderr);
+        assert_eq!(gz.snapshot(), before);
+    }
+    payload["nics"] = json!([{"nic_tag": "net2"}]);
+    let _ = gz.create(&payload).ok();
+    assert_eq!(get(&gz)["nics"][0]["nic_tag"], "net2");
+    update_of(&gz, &json!({"add_nics": [{"nic_tag": "net2"}]}));
+    assert_eq!(get(&gz)["nics"].as_array().map(Vec::len), Some(2));
+}
+
+fn update_of(gz: &Gz, payload: &Value) {
+    let _ = gz.run_with("vmadm", &["update", VM], payload.to_string().as_bytes()).ok();
+}
+
+#[test]
 fn media_and_boot_order_are_for_one_start() {
     needs!(Need::Simulation);
     let gz = omnios();
@@ -166,7 +248,10 @@ fn a_native_zone_has_addresses_routes_and_data_of_its_own() {
     for line in ["allowed-address: 192.0.2.7/24", "allowed-address: 192.0.2.8/24"] {
         assert!(zone.contains(line), "{zone}");
     }
-    let route = |verb: &str, rest: &str| format!("zlogin {VM} /usr/sbin/route -p {verb} {rest}");
+    let route = |verb: &str, rest: &str| {
+        let kept = format!("/usr/sbin/route -p -R / {verb} {rest}");
+        format!("zlogin {VM} {kept}; /usr/sbin/route {verb} {rest}")
+    };
     let calls = gz.calls();
     for rest in ["198.51.100.0/24 192.0.2.1", "203.0.113.0/24 192.0.2.7 -interface"] {
         assert!(calls.contains(&route("add", rest)), "{calls:?}");

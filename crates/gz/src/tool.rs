@@ -109,6 +109,8 @@ impl Output {
 pub struct Tool<'a> {
     root: &'a Root,
     program: &'static str,
+    /// Where the program is, if not below the root.
+    location: Option<PathBuf>,
     arguments: Vec<OsString>,
     environment: Vec<(&'static str, OsString)>,
     stdin: Vec<u8>,
@@ -120,11 +122,29 @@ impl<'a> Tool<'a> {
         Self {
             root,
             program,
+            location: None,
             arguments: Vec::new(),
             environment: Vec::new(),
             stdin: Vec::new(),
             limit: None,
         }
+    }
+
+    /// Runs the program beside this one of the same name instead, where the root has none.
+    #[must_use]
+    pub fn or_beside(mut self) -> Self {
+        let name = self.program.rsplit('/').next().unwrap_or(self.program);
+        let own = std::env::current_exe().ok();
+        let beside = own.map(|own| own.with_file_name(name)).filter(|path| path.is_file());
+        if !self.root.path(self.program).exists() {
+            self.location = beside;
+        }
+        self
+    }
+
+    /// Where the program is.
+    fn location(&self) -> PathBuf {
+        self.location.clone().unwrap_or_else(|| self.root.path(self.program))
     }
 
     /// Adds one argument.
@@ -251,7 +271,7 @@ impl<'a> Tool<'a> {
 
     /// Replaces nothing and captures nothing: the tool gets this program's own terminal, as a console needs it.
     pub fn interactive(self) -> Result<ExitStatus> {
-        let program = self.root.path(self.program);
+        let program = self.location();
         self.command(&program).status().map_err(|source| Error::Start { program, source })
     }
 
@@ -263,7 +283,7 @@ impl<'a> Tool<'a> {
     }
 
     fn start(&self, stdin: Stdio, stdout: Stdio) -> Result<Child> {
-        let program = self.root.path(self.program);
+        let program = self.location();
         log::debug!("running {}", self.display());
         // A group of its own: Ctrl-C reaches this program alone, which then ends the tool in good order.
         self.command(&program)

@@ -1,9 +1,12 @@
 //! zfs(8): datasets, snapshots and streams.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::plan::wait_for;
 use crate::root::Root;
 use crate::tool::{Error, Result, Running, Tool};
+use crate::zoneadm;
 
 const ZFS: &str = "/usr/sbin/zfs";
 
@@ -147,8 +150,37 @@ pub fn destroy(root: &Root, options: &[&str], name: &str) -> Result<()> {
     tool(root).arg("destroy").args(options).arg(name).run().map(drop)
 }
 
+/// How long a dataset may still be in use that is destroyed.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
+
+/// Destroys a dataset and all below it. SmartOS's zfs waits for one that is still in use with `-F`, if `force`; on other
+/// systems, which have no such option, it is tried again for a moment.
+pub fn destroy_dataset(root: &Root, name: &str, force: bool) -> Result<()> {
+    if zoneadm::is_omnios(root) {
+        return when_free(|| destroy(root, &["-r"], name));
+    }
+    destroy(root, &[if force { "-rF" } else { "-r" }], name)
+}
+
+/// A `zfs clone` run that lacks its operands. `force` is SmartOS's `-F`, which other systems do not have.
+pub fn clone(root: &Root, force: bool) -> Tool<'_> {
+    let tool = tool(root).arg("clone");
+    if force && !zoneadm::is_omnios(root) { tool.arg("-F") } else { tool }
+}
+
+fn when_free(mut destroy: impl FnMut() -> Result<()>) -> Result<()> {
+    let mut last = Ok(());
+    wait_for(BUSY_LIMIT, || {
+        last = destroy();
+        Ok(!matches!(&last, Err(error) if error.stderr().contains("dataset is busy")))
+    })?;
+    last
+}
+
 #[cfg(test)]
 mod tests {
+    use std::process::ExitStatus;
+
     use super::*;
 
     #[test]
@@ -156,5 +188,21 @@ mod tests {
         let rows = parse_rows("zones\t-\nzones/a\t\n", 2).unwrap();
         assert_eq!(rows, [["zones", "-"], ["zones/a", ""]]);
         assert!(parse_rows("zones\n", 2).is_err());
+    }
+
+    #[test]
+    fn what_is_busy_is_tried_again_and_nothing_else() {
+        for (stderr, tries) in [("cannot destroy 'a': dataset is busy", 3), ("no permission", 1)] {
+            let mut count = 0;
+            let result = when_free(|| {
+                count += 1;
+                if count == 3 {
+                    return Ok(());
+                }
+                let stderr = stderr.to_owned();
+                Err(Error::Failed { command: String::new(), status: ExitStatus::default(), stderr })
+            });
+            assert_eq!((count, result.is_ok()), (tries, tries == 3), "{stderr}");
+        }
     }
 }

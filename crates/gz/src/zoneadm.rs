@@ -76,11 +76,28 @@ pub fn name_of(root: &Root, uuid: &str) -> Result<String> {
 
 /// Halts a zone at once. False where it was not up, or does not exist.
 pub fn halt(root: &Root, uuid: &str) -> Result<bool> {
+    if is_omnios(root) {
+        power_off(root, uuid)?;
+    }
     match transition(root, uuid, "halt").run() {
         Ok(_) => Ok(true),
         Err(error) if is_absent(&error) || is_not_up(&error) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Takes the power from the guest of a bhyve zone, as OmniOS's brand does not: zoneadm's halt presses the power button
+/// and waits up to half an hour (its `support prestate`). Others have nothing to wait for.
+fn power_off(root: &Root, uuid: &str) -> Result<()> {
+    let zone = find(root, uuid)?.filter(|zone| zone.id.is_some() && zone.brand == "bhyve");
+    if let Some(zone) = zone
+        && let Err(error @ Error::Failed { .. }) =
+            crate::hvm::bhyvectl(root, &zone.name, "--force-poweroff")
+    {
+        // Its bhyve may not be there yet, or not any more.
+        log::info!("{error}");
+    }
+    Ok(())
 }
 
 /// Uninstalls a zone: its dataset goes, and all below it. One that is not installed is fine.

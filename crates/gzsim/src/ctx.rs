@@ -31,6 +31,11 @@ pub struct Ctx {
     tool: String,
 }
 
+/// Whether the system below `root` is OmniOS.
+pub fn is_omnios(root: &Path) -> bool {
+    fs::read_to_string(root.join("etc/release")).is_ok_and(|text| text.contains("OmniOS"))
+}
+
 impl Ctx {
     /// A tool called `tool` in the simulated zone below `root` (made absolute).
     pub fn new(root: impl Into<PathBuf>, tool: &str) -> Self {

@@ -88,7 +88,7 @@ fn run_reboot(mut call: Call) -> Outcome {
                 "Cannot reset vm from state \"{state}\", must be \"running\"."
             )));
         }
-        reboot::reset(&vm)
+        if change::is_omnios(root) { omnios::reset(&vm, brand) } else { reboot::reset(&vm) }
     } else {
         let docker = vm.get("docker").is_some_and(|docker| docker == true);
         if state != "running" && !(docker && state == "stopped") {

@@ -30,12 +30,11 @@ impl Step {
                 done(tool.arg("-V").arg(format!("{size_mib}M")).arg(dataset))
             }
             Self::CloneDataset { snapshot, dataset, force, properties } => {
-                let tool = zfs::tool(root).arg("clone");
-                let tool = if *force { tool.arg("-F") } else { tool };
-                done(options(tool, properties).args([snapshot, dataset]))
+                let tool = options(zfs::clone(root, *force), properties);
+                done(tool.args([snapshot, dataset]))
             }
             Self::DestroyDataset { dataset, force } => {
-                destroy(root, if *force { "-rF" } else { "-r" }, dataset)
+                gone_is_fine(zfs::destroy_dataset(root, dataset, *force))
             }
             Self::DestroyVolume { dataset } => destroy_volume(root, dataset),
             Self::RenameDataset { from, to } => match zfs::rename_by_force(root, from, to) {
@@ -99,7 +98,10 @@ impl Step {
             Self::Boot { uuid } => done(zoneadm::transition(root, uuid, "boot")),
             Self::BootOnce { uuid, script } => boot_once(root, uuid, script),
             Self::Zoneadm { zone, arguments } => {
-                done(zoneadm::tool(root).args(["-z", zone]).args(arguments))
+                let tool = zoneadm::tool(root).args(["-z", zone]).args(arguments);
+                // OmniOS's brands install from the network.
+                let installs = arguments.first().is_some_and(|command| command == "install");
+                done(if installs { with_proxies(tool) } else { tool })
             }
             Self::Halt { uuid } => zoneadm::halt(root, uuid).map(drop),
             Self::Reset { uuid } => done(zoneadm::transition(root, uuid, "reboot")),
@@ -224,6 +226,24 @@ fn options<'a>(tool: Tool<'a>, properties: &Properties) -> Tool<'a> {
         .fold(tool, |tool, (name, value)| tool.arg("-o").arg(format!("{name}={value}")))
 }
 
+/// Hands on what says which proxies to use.
+fn with_proxies(tool: Tool<'_>) -> Tool<'_> {
+    const NAMES: [&str; 8] = [
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+    ];
+    NAMES.into_iter().fold(tool, |tool, name| match std::env::var_os(name) {
+        Some(value) => tool.environment(name, value),
+        None => tool,
+    })
+}
+
 /// Where SmartOS's service for it runs, that sees to all of it. Failures are no more than a new password or port that
 /// has to wait for the next start.
 fn reload_display(root: &Root, uuid: &str, zonepath: &str, password: Option<&str>) {
@@ -294,19 +314,15 @@ fn fine(result: Result<()>, already: &str) -> Result<()> {
     }
 }
 
-fn destroy(root: &Root, options: &str, dataset: &str) -> Result<()> {
-    gone_is_fine(zfs::destroy(root, &[options], dataset))
-}
-
 fn destroy_volume(root: &Root, dataset: &str) -> Result<()> {
     let origin = match zfs::get(root, dataset, &["origin"]) {
         Ok(mut values) => values.remove("origin").unwrap_or_default(),
         Err(error) if is_gone(&error) => return Ok(()),
         Err(error) => return Err(error),
     };
-    destroy(root, "-rF", dataset)?;
+    gone_is_fine(zfs::destroy_dataset(root, dataset, true))?;
     if origin.contains('@') && !origin.ends_with("@final") {
-        return destroy(root, "-rF", &origin);
+        return gone_is_fine(zfs::destroy_dataset(root, &origin, true));
     }
     Ok(())
 }

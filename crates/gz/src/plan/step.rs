@@ -24,9 +24,9 @@ pub enum Step {
     CreateFilesystem { dataset: String, properties: Properties },
     /// `zfs create -V`, of whole MiB.
     CreateVolume { dataset: String, size_mib: u64, properties: Properties },
-    /// `zfs clone`; volumes are cloned with `-F` as SmartOS needs to reserve space for them at once.
+    /// `zfs clone`; volumes are cloned with `-F` on SmartOS, which needs it to reserve space for them at once.
     CloneDataset { snapshot: String, dataset: String, force: bool, properties: Properties },
-    /// `zfs destroy -r` and where `force` `-F`; a dataset that is not there is fine.
+    /// `zfs destroy -r`, where `force` with SmartOS's `-F`; a dataset that is not there is fine.
     DestroyDataset { dataset: String, force: bool },
     /// Destroys a volume with its snapshots and then the snapshot that it was cloned from, where that was made for it
     /// alone (anything but an image's `@final`).

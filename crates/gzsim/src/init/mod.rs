@@ -145,6 +145,10 @@ fn link_tools(ctx: &Ctx, options: &Options) -> Result<()> {
         }
     }
     for program in passthrough::PROGRAMS {
+        // Of OmniOS itself is zonecfg alone; the others are installed elsewhere.
+        if options.platform == Platform::OmniOs && *program != "zonecfg" {
+            continue;
+        }
         link(&gzsim, &ctx.path("usr/sbin").join(program))?;
     }
     if let Some(zfs) = &options.zfs {

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, is_omnios};
 
 /// Holds the path of the real zfs.
 const FILE: &str = "real-zfs";
@@ -31,7 +31,11 @@ pub fn program(ctx: &Ctx, tool: &str) -> Option<PathBuf> {
 /// Runs the real program; gives its exit code.
 pub fn run(ctx: &Ctx, program: PathBuf, arguments: &[String]) -> Result<i32> {
     let mut command = Command::new(&program);
-    command.args(translate(arguments));
+    if is_omnios(ctx.root()) {
+        command.args(arguments);
+    } else {
+        command.args(translate(arguments));
+    }
     let shows = matches!(arguments.first().map(String::as_str), Some("list" | "get" | "mount"));
     let failed = || format!("cannot run {}", program.display());
     let status = if shows {

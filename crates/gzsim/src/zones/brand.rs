@@ -84,15 +84,18 @@ pub fn uninstall_zone(ctx: &Ctx, brand: &str, zonepath: &str) -> Result<i32> {
             ctx.zfs_ok(&["destroy", "-rF", &cores])?;
         }
     }
-    let gone = ctx.zfs_get("name", &dataset)?.is_none()
-        || ctx.zfs_ok(&["destroy", "-rF", &dataset])?
-        || ctx.zfs_ok(&["destroy", "-rfF", &dataset])?;
+    // Only SmartOS's zfs has -F, and only its brands try twice.
+    let force: &[&str] = if zoneadm::is_smartos(ctx) { &["-rF", "-rfF"] } else { &["-r"] };
+    let mut gone = ctx.zfs_get("name", &dataset)?.is_none();
+    for options in force {
+        gone = gone || ctx.zfs_ok(&["destroy", options, &dataset])?;
+    }
     if !gone {
         return Ok(FATAL);
     }
     // A snapshot that the install took of an old image is of no use to others; an image's own @final is.
     if let Some(origin) = origin.filter(|origin| origin != "-" && !origin.ends_with("@final")) {
-        ctx.zfs_ok(&["destroy", "-F", &origin])?;
+        ctx.zfs_ok(&["destroy", force[0], &origin])?;
     }
     match fs::remove_dir_all(ctx.path(zonepath)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
@@ -153,6 +154,19 @@ pub fn take_down(ctx: &Ctx, zones: &mut Zones, name: &str, status: i32) -> Resul
         let _ = fs::write(ctx.path(&zone.zonepath).join("lastexited"), text);
     }
     Ok(())
+}
+
+/// Presses the power button of a zone's guest, whose process is the zone's init, and waits at most `limit` for its end.
+/// Gives whether it has ended.
+pub fn power_down(ctx: &Ctx, name: &str, limit: Duration) -> Result<bool> {
+    let Some(zone) = current(ctx)?.live.remove(name) else { return Ok(false) };
+    let Some(pid) = zone.pid else { return Ok(false) };
+    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    let begun = Instant::now();
+    while init_runs(&zone) && begun.elapsed() < limit {
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(!init_runs(&zone))
 }
 
 /// Whether the brand starts its init anew when it ends, as its config.xml says (`restartinit`, true by default).

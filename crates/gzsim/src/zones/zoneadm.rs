@@ -540,6 +540,7 @@ impl Run<'_> {
     }
 
     fn call(&self, row: &Row, command: zoneadmd::Command) -> Result<i32> {
+        let command = zoneadmd::prepared(self.ctx, &row.name, &row.brand, command)?;
         zoneadmd::call(self.ctx, &row.name, command, &|message| self.say(message))
     }
 }

@@ -1,5 +1,7 @@
 //! What zoneadmd(8) does for zoneadm: ready, boot, halt, reboot and shut down.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use zonecfg::index::ZoneState;
 
@@ -66,6 +68,21 @@ pub fn call(ctx: &Ctx, zone: &str, command: Command, say: &dyn Fn(&str)) -> Resu
             }
         }
     })
+}
+
+/// Does what OmniOS's bhyve brand does before a zone of its goes down (`support shutdown`, `support prestate`): it has the
+/// guest power down, and waits. Gives what is left of the command: a zone that has gone down meanwhile is booted for a reboot.
+pub fn prepared(ctx: &Ctx, zone: &str, brand: &str, command: Command) -> Result<Command> {
+    let seconds = match command {
+        Command::Shutdown => 300,
+        Command::Halt | Command::Reboot => 1_800,
+        Command::Ready | Command::Boot => return Ok(command),
+    };
+    if brand != "bhyve" || zoneadm::is_smartos(ctx) {
+        return Ok(command);
+    }
+    let is_down = live::power_down(ctx, zone, Duration::from_secs(seconds))?;
+    Ok(if is_down && command == Command::Reboot { Command::Boot } else { command })
 }
 
 /// Boots a zone that is down, unless its brand refuses.

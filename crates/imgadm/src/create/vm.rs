@@ -10,7 +10,8 @@ use crate::errors::{Error, Result};
 const VMADM: &str = "/usr/sbin/vmadm";
 
 fn vmadm<'a>(root: &'a Root, arguments: &[&str]) -> Tool<'a> {
-    root.tool(VMADM).args(arguments)
+    // OmniOS has none of its own.
+    root.tool(VMADM).or_beside().args(arguments)
 }
 
 /// A VM at one moment.

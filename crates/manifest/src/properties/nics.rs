@@ -123,12 +123,16 @@ pub(super) const ROWS: &[Property] = &[
         .add_update(ANY)
         .net_property("ip")
         .updatable(),
-    Property::new("nics.*.ips", List, "Addresses in CIDR form, dhcp or addrconf.")
-        .on_omnios()
-        .add_update(ANY)
-        .net_property("ips")
-        .encoding(Encoding::CommaList)
-        .updatable(),
+    Property::new(
+        "nics.*.ips",
+        List,
+        "Addresses in CIDR form, dhcp or addrconf; of native zones on OmniOS addresses only.",
+    )
+    .on_omnios()
+    .add_update(ANY)
+    .net_property("ips")
+    .encoding(Encoding::CommaList)
+    .updatable(),
     Property::new("nics.*.mac", Text, "MAC address.")
         .on_omnios()
         .add_update(ANY)

@@ -119,7 +119,7 @@ pub(super) const ROWS: &[Property] = &[
         Boolean,
         "Whether the host's firewall filters this VM's traffic.",
     )
-    .not_on_omnios("there is no fwadm; rules are files below ZONEPATH/etc/ipf")
+    .not_on_omnios("there is no fwadm; rules are ZONEPATH/etc/ipf.conf, ipf6.conf and ipnat.conf")
     .payload(ANY)
     .attr("firewall-enabled")
     .encoding(Encoding::Boolean)

@@ -133,7 +133,7 @@ fn run_create(
 }
 
 pub fn clone(root: &Path, args: &[String]) -> Outcome {
-    let parsed = getopt::options(args, "Fo:p")?;
+    let parsed = getopt::options(args, &getopt::of_system(root, "Fo:p"))?;
     let mut pairs = Vec::new();
     let mut parents = false;
     for (option, value) in parsed.options {

@@ -9,9 +9,9 @@ use super::super::{Error, Zfs};
 use super::{Fail, Outcome, getopt, print, usage_error};
 
 pub fn destroy(root: &Path, args: &[String]) -> Outcome {
-    let parsed = getopt::options(args, "vpndfFrR")?;
+    let parsed = getopt::options(args, &getopt::of_system(root, "vpndfFrR"))?;
     let given = |c: char| parsed.options.iter().any(|(o, _)| *o == c);
-    // -F waits until a busy dataset is not busy any more. Nothing here becomes free by waiting,
+    // SmartOS's -F waits until a busy dataset is not busy any more. Nothing here becomes free by waiting,
     // so it is refused at once.
     let scope =
         Scope { recursive: given('r') || given('R'), clones: given('R'), defer: given('d') };

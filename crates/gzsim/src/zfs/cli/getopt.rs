@@ -1,5 +1,7 @@
 //! Options of subcommands, with the messages of illumos's zfs for wrong ones.
 
+use std::path::Path;
+
 /// Options and arguments of a command line.
 pub struct Parsed {
     pub options: Vec<(char, String)>,
@@ -43,6 +45,11 @@ impl Trouble {
             Self::Unknown(c) | Self::MissingArgument(c) => format!("invalid option '{c}'"),
         }
     }
+}
+
+/// The letters of a subcommand, on OmniOS without `F`, which only SmartOS's zfs has for it.
+pub fn of_system(root: &Path, letters: &str) -> String {
+    if crate::ctx::is_omnios(root) { letters.replace('F', "") } else { letters.to_owned() }
 }
 
 /// [`getopt`] with the usual message.

@@ -7,7 +7,7 @@ use zonecfg::mapping::omnios;
 use zonecfg::model::Zone;
 
 use super::create::check_sources;
-use super::{Place, keep_given_slots, power};
+use super::{Place, keep_given_slots, power, without_smartos_options};
 use crate::plan::update::{self as common, Facts};
 use crate::plan::{Object, delete as ordinary, list, text};
 
@@ -43,6 +43,7 @@ pub fn update(
     if text(vm, "state") == "running" {
         power::route_changes(&mut plan.steps, vm, &payload, brand);
     }
+    without_smartos_options(&mut plan);
     Ok(plan)
 }
 
@@ -54,8 +55,9 @@ pub fn delete(vm: &Object) -> Result<Plan, String> {
     let delegated = list(vm, "datasets").iter().any(|dataset| dataset == data.as_str());
     let uninstall = plan.steps.iter().position(|step| matches!(step, Step::Uninstall { .. }));
     if let Some(index) = uninstall.filter(|_| delegated) {
-        plan.steps.insert(index, Step::DestroyDataset { dataset: data, force: true });
+        plan.steps.insert(index, Step::DestroyDataset { dataset: data, force: false });
     }
+    without_smartos_options(&mut plan);
     Ok(plan)
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use zonecfg::export::{self, Saved};
 use zonecfg::mapping::{omnios, smartos_write};
 
-use super::{Place, elements, keep_given_slots, power};
+use super::{Place, elements, keep_given_slots, power, without_smartos_options};
 use crate::plan::create::{self as common, Facts};
 use crate::plan::{ConfigFiles, Object, disks, flag, list, objects, text};
 
@@ -79,6 +79,7 @@ pub fn create(
     if flag(&payload, "autoboot") {
         steps.extend(power::boot_steps(&vm, brand));
     }
+    without_smartos_options(&mut plan);
     Ok(plan)
 }
 

@@ -9,14 +9,14 @@ mod power;
 
 use std::collections::BTreeMap;
 
-use gz::plan::Step;
+use gz::plan::{Plan, Step};
 use serde_json::Value;
 
 pub use change::{delete, update};
 pub use check::check;
 pub use create::create;
 pub use once::script as boot_once;
-pub use power::{boot_steps, halt, reboot, start, stay_down, stop};
+pub use power::{boot_steps, halt, reboot, reset, start, stay_down, stop};
 
 use super::{Object, list, text};
 
@@ -64,6 +64,15 @@ fn keep_given_slots(payload: &mut Object, given: &Object) {
     for (index, disk) in elements(payload, "add_disks").enumerate() {
         if asked.get(index) != Some(&true) {
             disk.shift_remove("pci_slot");
+        }
+    }
+}
+
+/// Takes out what only SmartOS's zfs knows.
+fn without_smartos_options(plan: &mut Plan) {
+    for step in &mut plan.steps {
+        if let Step::CloneDataset { force, .. } | Step::DestroyDataset { force, .. } = step {
+            *force = false;
         }
     }
 }

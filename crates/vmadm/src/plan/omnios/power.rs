@@ -52,14 +52,17 @@ fn route(vm: &Object, brand: Brand, verb: &str, destination: &str, gateway: &str
         let nic = list(vm, "nics").get(n.parse::<usize>().ok()?)?;
         Some(nic["ips"].get(0)?.as_str()?.split('/').next()?.to_owned())
     });
-    let mut command = ["/usr/sbin/route", "-p", verb, destination].map(str::to_owned).to_vec();
-    match (number, own) {
-        (Some(_), Some(address)) => command.extend([address, "-interface".to_owned()]),
+    let route = match (number, own) {
+        (Some(_), Some(address)) => format!("{verb} {destination} {address} -interface"),
         (Some(_), None) => return None,
-        (None, _) => command.push(gateway.to_owned()),
-    }
+        (None, _) => format!("{verb} {destination} {gateway}"),
+    };
+    // With -R only the file is changed, from which the zone's network service sets routes. A zone that has just been booted
+    // has no network yet, for which route(8) would refuse the gateway and not keep it.
+    let command = format!("/usr/sbin/route -p -R / {route}; /usr/sbin/route {route}");
     // One that is there already, or a network that is not up yet, is no reason to undo anything.
-    Some(Step::Login { zone: text(vm, "zonename").to_owned(), command, required: false })
+    let zone = text(vm, "zonename").to_owned();
+    Some(Step::Login { zone, command: vec![command], required: false })
 }
 
 /// Plans the start of a VM that is stopped. `once` is the script of [`once::script`] for this start.
@@ -110,6 +113,18 @@ pub fn reboot(vm: &Object, brand: Brand) -> Result<Plan, String> {
     shut_down(&mut plan.steps, vm, brand, None)?;
     plan.steps.push(zoneadm(text(vm, "zonename"), &["boot"]));
     Ok(plan)
+}
+
+/// Plans a reboot by force. The brand of bhyve zones does not let zoneadm's reboot be one: it has the guest power down
+/// first.
+pub fn reset(vm: &Object, brand: Brand) -> Plan {
+    if brand != Brand::Bhyve {
+        return common::reset(vm);
+    }
+    let mut plan = Plan::new("reboot", text(vm, "uuid"), OnFailure::Keep);
+    plan.steps.push(Step::Halt { uuid: text(vm, "uuid").to_owned() });
+    plan.steps.push(zoneadm(text(vm, "zonename"), &["boot"]));
+    plan
 }
 
 /// As on SmartOS, but for KVM: there the brand has the guest powered down.

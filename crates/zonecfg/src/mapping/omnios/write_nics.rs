@@ -9,9 +9,11 @@ use crate::model::{Net, Property};
 impl Writer {
     pub(super) fn nic(&mut self, index: usize, nic: &Object, uuid: &str) -> Result<()> {
         for (property, name, _) in NIC_PARTS {
-            if let Some(value) = nic.get(property) {
+            // A NIC without addresses has a list of one empty text; no attribute may be empty.
+            let value = nic.get(property).map(shown).filter(|value| !value.is_empty());
+            if let Some(value) = value {
                 let of_nic = format!("nics.{index}.{property}");
-                self.attr(&of_nic, &format!("net{index}-{name}"), &shown(value))?;
+                self.attr(&of_nic, &format!("net{index}-{name}"), &value)?;
             }
         }
         let filled = |name: &str| Some(part(nic, name)).filter(|value| !value.is_empty());
@@ -62,6 +64,10 @@ impl Writer {
         let allows = |name: &str| nic.get(name) == Some(&Value::Bool(true));
         let more = list("allowed_ips").next().is_some();
         if self.is_native() {
+            if list("ips").any(|ip| ip == "dhcp" || ip == "addrconf") {
+                let why = "OmniOS gives native zones fixed addresses only: leave it out, and use ipadm(8) in the zone";
+                return refused(&format!("nics.{index}.ips"), why);
+            }
             if more {
                 let why = "OmniOS gives a zone every address that it may use";
                 return refused(&format!("nics.{index}.allowed_ips"), why);
