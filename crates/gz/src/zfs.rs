@@ -19,7 +19,7 @@ pub fn tool(root: &Root) -> Tool<'_> {
 pub type Rows = Vec<Vec<String>>;
 
 /// Environment variable: `1` has bulk listings read through libzfs where there is one. Off by default: over 5,000
-/// datasets it saves a seventh of the time, and it is a private interface of the system (docs/PERFORMANCE.md).
+/// datasets it saves a twenty-fifth of the time, and it is a private interface of the system (docs/PERFORMANCE.md).
 const LIBZFS_VARIABLE: &str = "ZONEKIT_LIBZFS";
 
 /// `zfs list -H -p` of the given types (`filesystem,volume`) and properties. `below` restricts it to datasets and,
