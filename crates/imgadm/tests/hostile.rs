@@ -88,6 +88,27 @@ fn a_wrong_download_is_tried_once_more() {
 }
 
 #[test]
+fn a_first_connection_that_fails_is_tried_again() {
+    let file = good();
+    for failing in [
+        Reply::json(503, r#"{"code": "ServiceUnavailable", "message": "later"}"#),
+        Reply { mute: true, ..Reply::default() },
+    ] {
+        let (data, count) = (file.clone(), AtomicUsize::new(0));
+        let server = server_of(&manifest(&file, json!({})), move |_| {
+            if count.fetch_add(1, Ordering::Relaxed) == 0 {
+                failing.clone()
+            } else {
+                Reply::bytes(&data)
+            }
+        });
+        let (code, _, stderr) = import(&Sim::new(), &server);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert_eq!(server.paths().len(), 3);
+    }
+}
+
+#[test]
 fn wrong_lengths_and_endless_bodies_are_refused() {
     let file = good();
     let sim = Sim::new();

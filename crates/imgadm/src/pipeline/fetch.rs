@@ -106,7 +106,7 @@ pub fn fetch_on(
     (position, hasher): (u64, Hasher),
     sink: &mut dyn FnMut(&[u8]) -> bool,
 ) -> std::result::Result<u64, Failure> {
-    let mut run = Run { wanted, progress, hasher, position, length: None, identity: None, limits };
+    let mut run = Run { wanted, progress, hasher, position, known: None, limits };
     run.all(origin, sink)?;
     run.check()?;
     Ok(run.position)
@@ -118,10 +118,16 @@ struct Run<'a> {
     hasher: Hasher,
     /// Bytes handed on so far.
     position: u64,
-    /// The whole file's length as the server gave it first.
+    /// What the server said of the file when it was first opened.
+    known: Option<Known>,
+    limits: Limits,
+}
+
+/// What a server said of a file.
+struct Known {
+    /// The whole file's length.
     length: Option<u64>,
     identity: Option<String>,
-    limits: Limits,
 }
 
 impl Run<'_> {
@@ -131,18 +137,21 @@ impl Run<'_> {
         loop {
             let before = self.position;
             let mut too_slow = None;
-            let ended = self.one_connection(origin, sink, first);
+            let ended = self.one_connection(origin, sink);
             if self.progress.is_cancelled() {
                 return Err(Error::new("Interrupted", "interrupted"));
             }
             match ended {
                 // A file of unknown length, or one that is whole, has come to its end.
-                Ok(()) if self.length.is_none_or(|length| self.position >= length) => return Ok(()),
+                Ok(()) if self.length().is_none_or(|length| self.position >= length) => {
+                    return Ok(());
+                }
                 Ok(()) => log::info!("{} ended at byte {}", origin.address(), self.position),
                 Err(error) if !may_pass(&error, first) => return Err(error),
                 Err(error) => {
                     log::info!("{error} at byte {}", self.position);
-                    if fruitless + 1 == TRIES && self.position == 0 {
+                    let nothing_came = self.known.is_none() || self.position == 0;
+                    if fruitless + 1 == TRIES && nothing_came {
                         return Err(error);
                     }
                     too_slow = Some(error).filter(|error| error.code() == "ETIMEDOUT");
@@ -164,6 +173,11 @@ impl Run<'_> {
         }
     }
 
+    /// The whole file's length, where it is known.
+    fn length(&self) -> Option<u64> {
+        self.known.as_ref().and_then(|known| known.length)
+    }
+
     /// Waits before the next connection; longer each time nothing was gained.
     fn pause(&self, fruitless: u32) {
         let until = Instant::now() + self.limits.pause * 2u32.pow(fruitless);
@@ -172,23 +186,28 @@ impl Run<'_> {
         }
     }
 
+    /// Opens the file where the last connection left it and hands its bytes on until the connection ends.
     fn one_connection(
         &mut self,
         origin: &dyn Origin,
         sink: &mut dyn FnMut(&[u8]) -> bool,
-        first: bool,
     ) -> Result<()> {
-        let opened = origin.open(self.position, self.identity.as_deref())?;
-        if first {
-            self.check_length(&opened)?;
-            self.length = opened.length;
-            self.identity.clone_from(&opened.identity);
-        } else if opened.length != self.length {
-            return Err(Error::download(format!(
-                "image {} file changed on {} while it was downloaded",
-                self.wanted.uuid,
-                origin.address()
-            )));
+        let identity = self.known.as_ref().and_then(|known| known.identity.as_deref());
+        let opened = origin.open(self.position, identity)?;
+        match &self.known {
+            None => {
+                self.check_length(&opened)?;
+                let identity = opened.identity.clone();
+                self.known = Some(Known { length: opened.length, identity });
+            }
+            Some(known) if known.length != opened.length => {
+                return Err(Error::download(format!(
+                    "image {} file changed on {} while it was downloaded",
+                    self.wanted.uuid,
+                    origin.address()
+                )));
+            }
+            Some(_) => {}
         }
         let mut reader = opened.reader;
         let mut skip = self.position.saturating_sub(opened.starts_at);
@@ -199,7 +218,7 @@ impl Run<'_> {
                 return Ok(());
             }
             // Never past the end that was announced: a body without end is cut there.
-            let left = self.length.map_or(u64::MAX, |length| length - self.position) + skip;
+            let left = self.length().map_or(u64::MAX, |length| length - self.position) + skip;
             if left == 0 {
                 return Ok(());
             }
@@ -254,8 +273,8 @@ impl Run<'_> {
             return Ok(());
         }
         let mut errors = Vec::new();
-        let whole = self.length.is_none_or(|length| length == self.position);
-        if let (false, Some(length)) = (whole, self.length) {
+        let whole = self.length().is_none_or(|length| length == self.position);
+        if let (false, Some(length)) = (whole, self.length()) {
             errors.push(Error::download(format!(
                 "image {} file size error: expected {length} bytes, downloaded {} bytes",
                 self.wanted.uuid, self.position
@@ -418,6 +437,55 @@ mod tests {
         assert_eq!(failure.error.code(), "MultiError");
         assert!(failure.error.message().contains("expected 20 bytes, downloaded 10 bytes"));
         assert!(failure.error.message().contains("file checksum (sha1) error"));
+    }
+
+    /// Answers 503 so many times before it sends the file.
+    struct Busy {
+        data: &'static [u8],
+        left: AtomicU64,
+    }
+
+    impl Origin for Busy {
+        fn open(&self, offset: u64, _identity: Option<&str>) -> Result<Opened> {
+            let left = self.left.load(Ordering::Relaxed);
+            if left > 0 {
+                self.left.store(left - 1, Ordering::Relaxed);
+                return Err(Error::new("ServiceUnavailable", "later").with_status_code(503));
+            }
+            Ok(Opened {
+                reader: Box::new(&self.data[offset as usize..]),
+                starts_at: offset,
+                length: Some(self.data.len() as u64),
+                identity: None,
+            })
+        }
+
+        fn address(&self) -> String {
+            "busy".into()
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_busy_at_first_is_asked_again() {
+        let data = b"0123456789";
+        let attempt = |busy, size, begun: usize| {
+            let origin = Busy { data, left: AtomicU64::new(busy) };
+            let wanted = Wanted { size: Some(size), ..wanted(data) };
+            let mut hasher = Hasher::new(wanted.checksum.as_ref().map(|sum| sum.algorithm));
+            hasher.update(&data[..begun]);
+            let begun = (begun as u64, hasher);
+            fetch_on(&origin, &wanted, QUICK, &Progress::default(), begun, &mut |_| true)
+        };
+        for begun in [0, 4] {
+            for busy in [1, u64::from(TRIES) - 1] {
+                assert_eq!(attempt(busy, 10, begun).unwrap(), 10);
+                // What the server says at last is looked at as if it were said at first.
+                let failure = attempt(busy, 11, begun).unwrap_err();
+                assert!(failure.error.message().contains("expected size, 11"), "{failure:?}");
+            }
+            let failure = attempt(u64::from(TRIES), 10, begun).unwrap_err();
+            assert_eq!((failure.error.code(), failure.wrong), ("ServiceUnavailable", false));
+        }
     }
 
     #[test]
