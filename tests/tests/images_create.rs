@@ -1,10 +1,13 @@
 //! Images of VMs: `imgadm create`, with and without a script that prepares the VM. The test is the guest that runs
 //! the script: it tells through the VM's metadata how it fares.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
+use std::sync::mpsc::{Sender, channel};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::images::Server;
 use e2e::signal::{self, Signal};
@@ -229,6 +232,60 @@ fn an_interrupt_leaves_the_vm_as_it_was() {
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(lab.files().is_empty());
     lab.unchanged();
+}
+
+/// An image server's end of a connection: it tells of every request, and answers all but those with `silent` in their
+/// first line.
+fn converse(mut stream: TcpStream, silent: &str, seen: &Sender<String>) -> Option<()> {
+    let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
+    let line = lines.next()?.ok()?;
+    lines.find(|line| line.as_ref().is_ok_and(String::is_empty))?.ok()?;
+    seen.send(line.clone()).ok()?;
+    if line.contains(silent) {
+        sleep(Duration::from_secs(30));
+    }
+    let body = r#"{"imgapi": true}"#;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).ok()
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_for_a_server_that_is_published_to() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
+    let lab = Lab::new(&zone(), false);
+    for (silent, signal, last) in
+        [("action=import", Signal::SIGINT, "action=import"), ("PUT", Signal::SIGTERM, "DELETE")]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, seen) = channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let sender = sender.clone();
+                std::thread::spawn(move || converse(stream, silent, &sender));
+            }
+        });
+        let arguments = ["create", "-p", &url, VM, "name=made", "version=1.0.0"];
+        let mut command = lab.gz.command("imgadm", &arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let next = || seen.recv_timeout(Duration::from_mins(1)).unwrap();
+        while !next().contains(silent) {}
+        let told = Instant::now();
+        signal::send(child.id(), signal);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{output:?}");
+        assert!(told.elapsed() < Duration::from_secs(10), "{output:?}");
+        // What is on the server by halves is deleted there.
+        let requests: Vec<String> = seen.try_iter().collect();
+        assert!(requests.last().map_or(silent, String::as_str).contains(last), "{requests:?}");
+        let left = std::fs::read_dir(lab.gz.path("/var/tmp")).unwrap();
+        let left = left.filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_string_lossy().starts_with(".imgadm-create-")
+        });
+        assert_eq!(left.count(), 0);
+        lab.unchanged();
+    }
 }
 
 #[test]

@@ -22,3 +22,4 @@ pub mod sources;
 pub mod store;
 pub mod table;
 pub mod time;
+pub mod watch;

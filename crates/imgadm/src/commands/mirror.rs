@@ -75,7 +75,6 @@ fn run(app: &App, given: &Given) -> Result<()> {
     if sources.is_empty() {
         return Err(Error::no_sources());
     }
-    handle_interrupts()?;
     let dry_run = given.has("dry-run");
     let mirror = Mirror { directory: PathBuf::from(directory), quiet: given.has("quiet") };
     if !dry_run {
@@ -83,6 +82,8 @@ fn run(app: &App, given: &Given) -> Result<()> {
         gz::files::make_directory(&mirror.directory)?;
     }
     let (wanted, mut errors) = choose(&sources, &filters);
+    // While the lists came there was nothing to stop in good order.
+    handle_interrupts()?;
     for (uuid, having) in wanted {
         if dry_run {
             say(format_args!("[dry-run] Copied image {uuid}"))?;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::Response;
@@ -61,7 +62,9 @@ pub fn publish(app: &App, manifest: &Value, file: &Path, url: &str, quiet: bool)
         .and_then(|()| server.add_file(file, compression, text("sha1"), described, quiet))
         .and_then(|()| server.activate())
         .and_then(|()| say(format_args!("Successfully published image {uuid} to {url}")))
-        .inspect_err(|_| server.roll_back())
+        .inspect_err(|error| {
+            server.roll_back((error.code() == "Interrupted").then_some(LAST_REQUEST));
+        })
 }
 
 /// Asks a server whether it takes images of whoever has this token, by a request that changes nothing: an action
@@ -70,11 +73,14 @@ pub fn check_token(app: &App, url: &str) -> Result<()> {
     let server = Imgapi::new(&SourceInfo::new(Kind::Imgapi, url), &app.user_agent()?)?;
     let server = Publisher { server, url, uuid: &uuid::Uuid::new_v4().to_string() };
     let path = server.path("", &[]);
-    match server.send("POST", &path, "application/json", &mut std::io::empty(), 0) {
+    match server.send("POST", &path, "application/json", std::io::empty(), 0) {
         Err(error) if matches!(error.status_code(), Some(401 | 403)) => Err(error),
         _ => Ok(()),
     }
 }
+
+/// How long a server may take to delete an image once the operator asked to stop.
+const LAST_REQUEST: Duration = Duration::from_secs(2);
 
 struct Publisher<'a> {
     server: Imgapi,
@@ -88,9 +94,14 @@ impl Publisher<'_> {
         method: &str,
         path: &str,
         kind: &'static str,
-        body: &mut dyn Read,
+        body: impl Read + Send + 'static,
         length: u64,
     ) -> Result<Response<ureq::Body>> {
+        self.ask(method, &Self::request(path, kind), body, length)
+    }
+
+    /// A request with content of this kind.
+    fn request<'r>(path: &'r str, kind: &'static str) -> Request<'r> {
         let mut request = Request::get(path)
             .header("accept", "application/json")
             .header("accept-version", "*")
@@ -100,12 +111,22 @@ impl Publisher<'_> {
         {
             request = request.header("authorization", format!("Bearer {}", token.trim()));
         }
+        request
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        request: &Request<'_>,
+        body: impl Read + Send + 'static,
+        length: u64,
+    ) -> Result<Response<ureq::Body>> {
         let connection = |error: Error| match error.code() {
-            "" => error,
+            "" | "Interrupted" => error,
             _ => Error::new("ClientError", format!("{}: Error: {}", self.url, error.message())),
         };
-        let response =
-            self.server.client().send(method, &request, body, length).map_err(connection)?;
+        let sent = self.server.client().send(method, request, Box::new(body), length);
+        let response = sent.map_err(connection)?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -125,8 +146,8 @@ impl Publisher<'_> {
         let body = manifest.to_string();
         let path = self.path("", &[("action", "import")]);
         let length = body.len() as u64;
-        let response =
-            self.send("POST", &path, "application/json", &mut body.as_bytes(), length)?;
+        let body = std::io::Cursor::new(body);
+        let response = self.send("POST", &path, "application/json", body, length)?;
         self.answer(response)
     }
 
@@ -145,10 +166,11 @@ impl Publisher<'_> {
         let mut parameters = vec![("compression", compression)];
         parameters.extend(sha1.map(|sha1| ("sha1", sha1)));
         let bars = Bars::with([(self.uuid.to_owned(), Some(length))].into_iter(), quiet);
-        let mut body = Counted { file: opened, count: 0, bars: &bars };
+        let body = Counted { file: opened, count: 0, bars: bars.clone() };
         let path = self.path("/file", &parameters);
-        let response = self.send("PUT", &path, "application/octet-stream", &mut body, length)?;
+        let response = self.send("PUT", &path, "application/octet-stream", body, length);
         bars.finish(0);
+        let response = response?;
         let image = self.answer(response)?;
         say(format_args!(
             "Added file \"{}\" (compression \"{compression}\") to image {}",
@@ -181,13 +203,15 @@ impl Publisher<'_> {
 
     fn activate(&self) -> Result<()> {
         let path = self.path("", &[("action", "activate")]);
-        self.send("POST", &path, "application/json", &mut std::io::empty(), 0)?;
+        self.send("POST", &path, "application/json", std::io::empty(), 0)?;
         say(format_args!("Activated image {}", self.uuid))
     }
 
-    fn roll_back(&self) {
+    /// Deletes the image on the server again, which may take as long as `patience` says where that is given.
+    fn roll_back(&self, patience: Option<Duration>) {
         let path = self.path("", &[]);
-        let deleted = self.send("DELETE", &path, "application/json", &mut std::io::empty(), 0);
+        let request = Request { patience, ..Self::request(&path, "application/json") };
+        let deleted = self.ask("DELETE", &request, std::io::empty(), 0);
         if let Err(error) = deleted {
             mention(format_args!(
                 "Warning: Could not delete partially published image {}: {error}",
@@ -209,13 +233,13 @@ fn tell_imported(image: &Value) -> Result<()> {
 }
 
 /// A file that draws its progress while it is read.
-struct Counted<'a> {
+struct Counted {
     file: File,
     count: u64,
-    bars: &'a Bars,
+    bars: Bars,
 }
 
-impl Read for Counted<'_> {
+impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.file.read(buffer)?;
         self.count += count as u64;

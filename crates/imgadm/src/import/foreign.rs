@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::bars::Bars;
 use super::bound::Bound;
-use super::install::{Target, check_interrupt};
+use super::install::Target;
 use super::{Options, size, spool};
 use crate::app::App;
 use crate::create::output::{Output, file_name};
@@ -23,6 +23,7 @@ use crate::pipeline::fetch::{self, LocalFile, Opened, Origin, SharedOrigin, Want
 use crate::pipeline::file::Download;
 use crate::sources::http::{Client, Request};
 use crate::sources::{Content, Image, opened};
+use crate::watch::check_interrupt;
 use crate::{image_manifest, layer, time};
 
 const MIB: u64 = 1 << 20;

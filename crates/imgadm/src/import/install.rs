@@ -15,11 +15,7 @@ use crate::pipeline::fetch::{Failure, LocalFile, Progress, SharedOrigin};
 use crate::pipeline::{self, Outcome};
 use crate::sources::{Content, Image};
 use crate::store;
-
-/// Fails where the operator asked to stop.
-pub(super) fn check_interrupt() -> Result<()> {
-    if gz::interrupt::requested() { Err(gz::Error::Interrupted.into()) } else { Ok(()) }
-}
+use crate::watch::check_interrupt;
 
 /// What an image's dataset is called until it is whole.
 pub(super) fn partial_name(dataset: &str) -> String {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::checksum::{Checksum, Hasher};
 use crate::errors::{Error, Result};
 use crate::sources::http::Limits;
+use crate::sources::pace::LEAST_IN_STALL;
 
 /// What is handed on at a time, in bytes.
 pub const CHUNK: usize = 128 << 10;
@@ -81,8 +82,6 @@ impl From<Error> for Failure {
 
 /// How often a download is taken up again without anything gained.
 const TRIES: u32 = 4;
-/// Fewer bytes than this within the stall limit, and the connection counts as broken.
-const LEAST_IN_STALL: u64 = 16 << 10;
 
 /// Downloads a file, handing its bytes on in order, and checks its size and checksum. Where `sink` says false nobody
 /// reads on: the rest is downloaded to be checked only. The result is the number of bytes.
@@ -212,7 +211,6 @@ impl Run<'_> {
         let mut reader = opened.reader;
         let mut skip = self.position.saturating_sub(opened.starts_at);
         let mut buffer = vec![0; CHUNK];
-        let mut window = (Instant::now(), 0u64);
         loop {
             if self.progress.is_cancelled() {
                 return Ok(());
@@ -228,16 +226,6 @@ impl Run<'_> {
                 .map_err(|e| crate::sources::http::io_error(&e, &origin.address()))?;
             if count == 0 {
                 return Ok(());
-            }
-            window.1 += count as u64;
-            if window.0.elapsed() > self.limits.stall {
-                if window.1 < LEAST_IN_STALL {
-                    return Err(Error::new(
-                        "ETIMEDOUT",
-                        format!("{} is too slow", origin.address()),
-                    ));
-                }
-                window = (Instant::now(), 0);
             }
             let dropped = skip.min(count as u64);
             skip -= dropped;

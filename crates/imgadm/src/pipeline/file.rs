@@ -4,16 +4,13 @@ use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use gz::interrupt;
-
-use super::TICK;
 use super::checksum::Hasher;
 use super::fetch::{self, Failure, Progress, SharedOrigin, Wanted};
 use crate::errors::{Error, Result};
 use crate::sources::http::Limits;
+use crate::watch::{aside, check_interrupt};
 
 /// How long a download that is to be ended may take to write what it has.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -71,30 +68,10 @@ impl Download {
         tick: &mut dyn FnMut(&Progress) -> Result<()>,
     ) -> std::result::Result<u64, Failure> {
         let progress = Arc::clone(&self.progress);
-        let (sender, ended) = channel();
-        std::thread::spawn(move || {
-            // Nobody listens any more where it was given up.
-            let _ = sender.send(self.run());
-        });
-        loop {
-            match ended.recv_timeout(TICK) {
-                Ok(result) => return result,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::internal("a download ended without a word").into());
-                }
-            }
-            let stop = if interrupt::requested() {
-                Err(gz::Error::Interrupted.into())
-            } else {
-                tick(&progress)
-            };
-            if let Err(error) = stop {
-                progress.cancel();
-                let _ = ended.recv_timeout(LAST_WORDS);
-                return Err(error.into());
-            }
-        }
+        aside(move || self.run(), LAST_WORDS, &mut || {
+            let goes_on = check_interrupt().and_then(|()| tick(&progress));
+            goes_on.inspect_err(|_| progress.cancel())
+        })
     }
 }
 

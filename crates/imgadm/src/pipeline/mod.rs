@@ -13,21 +13,18 @@ use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::time::Duration;
 
-use gz::interrupt;
 use gz::tool::Running;
 
 use self::decode::Compression;
 use self::fetch::{CHUNK, Failure, Progress, SharedOrigin, Wanted};
 use crate::errors::{Error, Result};
 use crate::sources::http::Limits;
+use crate::watch::{TICK, check_interrupt};
 
 /// How many chunks wait between the download and the decompression, and how many from there to the receiver.
 const WAITING: usize = 8;
 const UNPACKED: usize = 4;
-/// How often the waiting thread looks for an interrupt and draws progress.
-const TICK: Duration = Duration::from_millis(50);
 
 /// What a stream into a receiver left.
 #[derive(Debug)]
@@ -125,12 +122,7 @@ fn wait(
     let mut receiver = Some(receiver);
     let (mut fetched, mut received) = (None, None);
     while fetched.is_none() || received.is_none() {
-        let stop = if interrupt::requested() {
-            Err(gz::Error::Interrupted.into())
-        } else {
-            tick(progress)
-        };
-        if let Err(error) = stop {
+        if let Err(error) = check_interrupt().and_then(|()| tick(progress)) {
             progress.cancel();
             if let Some(receiver) = receiver.take() {
                 receiver.abort();

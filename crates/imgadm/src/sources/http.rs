@@ -4,17 +4,21 @@ use std::env;
 use std::io::{self, Read};
 use std::net::ToSocketAddrs;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use ureq::http::{Response, StatusCode, Uri, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector, DefaultConnector};
-use ureq::{Agent, AsSendBody, Body};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector, RustlsConnector, TcpConnector,
+};
+use ureq::{Agent, Body, SendBody};
 
+use super::pace::{PaceConnector, TooSlow};
 use super::proxy::{self, ForwardConnector, Route};
 use crate::errors::{Error, Result};
+use crate::watch::{aside, check_interrupt};
 
 /// How long a server may take before it is given up. Environment variables change them for slow networks.
 #[derive(Debug, Clone, Copy)]
@@ -65,12 +69,21 @@ pub struct Client {
 pub struct Request<'a> {
     /// The path below the server's base, with its query; or a whole URL.
     pub path: &'a str,
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Headers,
+    /// How long the answer may be waited for, whether or not the operator asks to stop. Without it the wait ends when
+    /// the operator does.
+    pub patience: Option<Duration>,
 }
+
+/// Names and values.
+type Headers = Vec<(&'static str, String)>;
+
+/// What is sent with a request.
+type Upload = Box<dyn Read + Send>;
 
 impl<'a> Request<'a> {
     pub fn get(path: &'a str) -> Self {
-        Self { path, headers: Vec::new() }
+        Self { path, ..Self::default() }
     }
 
     #[must_use]
@@ -104,11 +117,17 @@ impl Client {
             .timeout_per_read(Some(limits.stall))
             .timeout_per_write(Some(limits.stall))
             .build();
-        let forwarding = DefaultConnector::default().chain(ForwardConnector);
-        let forwarding = Agent::with_parts(config.clone(), forwarding, DefaultResolver::default());
+        let connector = || {
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(PaceConnector(limits.stall))
+                .chain(RustlsConnector::default())
+        };
+        let resolver = DefaultResolver::default;
+        let forwarding = connector().chain(ForwardConnector);
         Ok(Self {
-            agent: config.new_agent(),
-            forwarding,
+            agent: Agent::with_parts(config.clone(), connector(), resolver()),
+            forwarding: Agent::with_parts(config, forwarding, resolver()),
             base: base.trim_end_matches('/').to_owned(),
             user_agent: user_agent.to_owned(),
         })
@@ -126,11 +145,9 @@ impl Client {
         let first_host = authority(&url);
         for _ in 0..MOST_REDIRECTS {
             let elsewhere = authority(&url) != first_host;
-            let headers = request
-                .headers
-                .iter()
-                .filter(|(name, _)| !(elsewhere && name.eq_ignore_ascii_case("authorization")));
-            let response = self.run("GET", &url, headers, ())?;
+            let mut headers = request.headers.clone();
+            headers.retain(|(name, _)| !(elsewhere && name.eq_ignore_ascii_case("authorization")));
+            let response = self.run("GET", &url, headers, request.patience, None)?;
             match redirect_target(&response, &url)? {
                 Some(next) => url = next,
                 None => return Ok(response),
@@ -147,29 +164,28 @@ impl Client {
         &self,
         method: &str,
         request: &Request<'_>,
-        body: &mut dyn Read,
+        body: Upload,
         length: u64,
     ) -> Result<Response<Body>> {
-        let length = ("content-length", length.to_string());
-        let headers = request.headers.iter().chain(std::iter::once(&length));
-        let mut body = body;
-        let body = ureq::SendBody::from_reader(&mut body);
-        self.run(method, &self.url(request.path), headers, body)
+        let mut headers = request.headers.clone();
+        headers.push(("content-length", length.to_string()));
+        self.run(method, &self.url(request.path), headers, request.patience, Some(body))
     }
 
-    /// Makes one request, directly or through a proxy.
-    fn run<'h>(
+    /// Makes one request, directly or through a proxy, in a thread of its own: the operator does not wait for servers.
+    fn run(
         &self,
         method: &str,
         url: &str,
-        headers: impl Iterator<Item = &'h (&'static str, String)>,
-        body: impl AsSendBody,
+        headers: Headers,
+        patience: Option<Duration>,
+        body: Option<Upload>,
     ) -> Result<Response<Body>> {
         let route = proxy::route(url)?;
         let mut builder =
             ureq::http::Request::builder().method(method).header("user-agent", &self.user_agent);
         for (name, value) in headers {
-            builder = builder.header(*name, value);
+            builder = builder.header(name, value);
         }
         builder = match &route {
             Route::Direct | Route::Tunnel(_) => builder.uri(url),
@@ -186,8 +202,27 @@ impl Client {
             }
         };
         let request = builder
-            .body(body)
+            .body(())
             .map_err(|e| Error::usage(format!("cannot send a request to {url}: {e}")))?;
+        let (client, to, began) = (self.clone(), url.to_owned(), Instant::now());
+        let exchange = move || {
+            let body = body.map_or_else(SendBody::none, SendBody::from_owned_reader);
+            client.exchange(request.map(|()| body), route, &to)
+        };
+        aside(exchange, Duration::ZERO, &mut || match patience {
+            None => check_interrupt(),
+            Some(limit) if began.elapsed() > limit => Err(too_slow(&authority(url))),
+            Some(_) => Ok(()),
+        })
+    }
+
+    /// Sends a request on its way to `url` and waits for the head of the answer.
+    fn exchange(
+        &self,
+        request: ureq::http::Request<SendBody<'static>>,
+        route: Route,
+        url: &str,
+    ) -> Result<Response<Body>> {
         // Connections that fail are told of with what they were to.
         let (answer, other_end) = match route {
             Route::Direct => (self.agent.run(request), url.to_owned()),
@@ -339,8 +374,15 @@ fn untrusted(at: &str, why: &dyn std::fmt::Display) -> Error {
     )
 }
 
+fn too_slow(at: &str) -> Error {
+    Error::new("ETIMEDOUT", format!("{at} is too slow"))
+}
+
 /// The same for an error while reading a body.
 pub fn io_error(error: &io::Error, at: &str) -> Error {
+    if error.get_ref().and_then(|inner| inner.downcast_ref::<TooSlow>()).is_some() {
+        return too_slow(at);
+    }
     if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>())
         && let ureq::Error::Timeout(_) = inner
     {
@@ -397,6 +439,11 @@ pub fn failure(response: Response<Body>, url: &str) -> Error {
 
 /// The body as text, up to a limit.
 pub fn text(response: Response<Body>, url: &str) -> Result<String> {
+    let url = url.to_owned();
+    aside(move || read_text(response, &url), Duration::ZERO, &mut check_interrupt)
+}
+
+fn read_text(response: Response<Body>, url: &str) -> Result<String> {
     let mut bytes = Vec::new();
     response
         .into_body()

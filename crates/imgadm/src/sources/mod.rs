@@ -4,6 +4,7 @@ pub mod docker;
 pub mod http;
 pub mod imgapi;
 mod no_proxy;
+pub mod pace;
 pub mod proxy;
 pub mod registry;
 

@@ -69,7 +69,7 @@ impl Registry {
         let with = |token: &str| {
             let mut headers = request.headers.clone();
             headers.push(("authorization", format!("Bearer {token}")));
-            Request { path: request.path, headers }
+            Request { path: request.path, headers, patience: request.patience }
         };
         let response = match &known {
             Some(token) => self.client.get(&with(token))?,
