@@ -7,7 +7,7 @@ use std::io::{BufRead, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::image::{UUID, manifest, server_of};
+use common::image::{UUID, answers, manifest, server_of};
 use common::server::{Reply, Request, Server};
 use common::tools::{Sim, sha1, stream};
 use common::{measured, said};
@@ -282,6 +282,19 @@ fn redirects_are_followed_to_http_only() {
     };
     refused(&sim, &lead("file:///etc/passwd".into()), "only http and https are followed");
     refused(&sim, &lead("/again".into()), "redirects");
+    // What stands in the query of a path leads nowhere else.
+    let data = file.clone();
+    let elsewhere = "/cdn/x?sig=1&from=ftp://127.0.0.1/y";
+    let own = answers(&manifest(&file, json!({})), move |_| {
+        Reply { status: 302, ..Reply::default() }.header("location", elsewhere)
+    });
+    let own = Server::new(move |request| match request.path.as_str() {
+        path if path == elsewhere => Reply::bytes(&data),
+        _ => own(request),
+    });
+    let (code, _, stderr) = import(&sim, &own);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(sim.imgadm(&["delete", UUID]).status.success());
     let data = file.clone();
     let real = server_of(&manifest(&file, json!({})), move |_| Reply::bytes(&data));
     let base = real.url();

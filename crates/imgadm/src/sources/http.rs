@@ -135,7 +135,7 @@ impl Client {
 
     /// The whole URL of a path below the base.
     pub fn url(&self, path: &str) -> String {
-        if path.contains("://") { path.to_owned() } else { format!("{}{path}", self.base) }
+        if scheme(path).is_some() { path.to_owned() } else { format!("{}{path}", self.base) }
     }
 
     /// Sends a GET and follows redirects. Credentials are not sent on to another host. Whatever the status, the
@@ -240,6 +240,14 @@ impl Client {
     }
 }
 
+/// The scheme that a URL begins with; none of one that is relative to another, whatever its query holds (RFC 3986, 3.1).
+fn scheme(url: &str) -> Option<&str> {
+    let (scheme, _) = url.split_once(':')?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let begins = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    (begins && scheme.chars().all(fits)).then_some(scheme)
+}
+
 fn check_scheme(url: &str) -> Result<()> {
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") {
@@ -278,25 +286,27 @@ fn redirect_target(response: &Response<Body>, from: &str) -> Result<Option<Strin
     Ok(Some(target))
 }
 
+/// The URL that a reference in an answer from `from` means (RFC 3986, 4.2 and 5.3).
 fn join(from: &str, location: &str) -> Option<String> {
-    let (scheme, rest) = from.split_once("://")?;
+    let (own_scheme, rest) = from.split_once("://")?;
     let host = rest.split(['/', '?']).next()?;
-    if location.contains("://") {
-        return Some(location.to_owned());
-    }
     if let Some(other) = location.strip_prefix("//") {
-        return Some(format!("{scheme}://{other}"));
+        return Some(format!("{own_scheme}://{other}"));
     }
     if location.starts_with('/') {
-        return Some(format!("{scheme}://{host}{location}"));
+        return Some(format!("{own_scheme}://{host}{location}"));
     }
-    if location.split(['/', '?']).next()?.contains(':') {
-        // Another scheme, such as `file:/etc/passwd`.
-        return Some(location.replacen(':', "://", 1));
+    if let Some(scheme) = scheme(location) {
+        let rest = &location[scheme.len() + 1..];
+        // `file:/etc/passwd` is one, too.
+        return Some(format!("{scheme}://{}", rest.strip_prefix("//").unwrap_or(rest)));
     }
     let path = rest[host.len()..].split('?').next().unwrap_or_default();
+    if location.starts_with('?') {
+        return Some(format!("{own_scheme}://{host}{path}{location}"));
+    }
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-    Some(format!("{scheme}://{host}{directory}/{location}"))
+    Some(format!("{own_scheme}://{host}{directory}/{location}"))
 }
 
 /// `HOST:PORT` of a URL as it stands there.
@@ -504,15 +514,32 @@ mod tests {
     fn redirects_are_joined_to_where_they_come_from() {
         for (location, target) in [
             ("https://b/x", "https://b/x"),
-            ("//c/x", "http://h:1//c/x"),
+            ("HTTP://b/x", "HTTP://b/x"),
+            ("//c/x", "http://c/x"),
+            ("//c/x?to=http://d/y", "http://c/x?to=http://d/y"),
             ("/x?y", "http://h:1/x?y"),
+            ("/x?from=http://d/y", "http://h:1/x?from=http://d/y"),
             ("x", "http://h:1/a/x"),
+            ("x?from=http://d/y", "http://h:1/a/x?from=http://d/y"),
+            ("x/a:b", "http://h:1/a/x/a:b"),
+            ("?from=http://d/y", "http://h:1/a/b?from=http://d/y"),
             ("file:/etc/passwd", "file:///etc/passwd"),
         ] {
-            let expected = if location == "//c/x" { "http://c/x" } else { target };
-            assert_eq!(join("http://h:1/a/b?q", location).as_deref(), Some(expected));
+            assert_eq!(join("http://h:1/a/b?q", location).as_deref(), Some(target));
         }
         assert!(check_scheme("file:///etc/passwd").is_err());
+    }
+
+    #[test]
+    fn paths_are_below_the_base_whatever_their_query_holds() {
+        let client = Client::new("http://h/base/", false, "t").unwrap();
+        for (path, url) in [
+            ("/ping", "http://h/base/ping"),
+            ("/images?channel=a://b", "http://h/base/images?channel=a://b"),
+            ("https://other/x", "https://other/x"),
+        ] {
+            assert_eq!(client.url(path), url);
+        }
     }
 
     #[test]
