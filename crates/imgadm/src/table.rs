@@ -80,14 +80,17 @@ fn push_line(text: &mut String, cells: &[String], widths: &[usize]) {
     text.push('\n');
 }
 
+/// A text without control characters: each becomes the character that stands for what cannot be shown.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// What stands for a value: strings and numbers as they are, `-` for none, JSON for the rest. Control characters from
 /// a server never reach the terminal.
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".into(),
-        Some(Value::String(text)) => {
-            text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-        }
+        Some(Value::String(text)) => printable(text),
         Some(other) => manifest::json::compact(other),
     }
 }

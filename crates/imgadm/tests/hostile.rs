@@ -261,6 +261,30 @@ fn what_is_no_manifest_is_refused() {
 }
 
 #[test]
+fn names_of_images_are_no_commands_to_the_terminal() {
+    let file = good();
+    let data = file.clone();
+    let named = json!({"name": "a\u{1b}[31mb\nc", "version": "1\t\u{9b}2J"});
+    let server = server_of(&manifest(&file, named), move |_| Reply::bytes(&data));
+    let sim = Sim::new();
+    sim.sources(&[&server.url()]);
+    let directory = sim.path("mirror");
+    for arguments in [
+        &["import", UUID][..],
+        &["import", UUID],
+        &["vacuum", "-n"],
+        &["mirror", directory.to_str().unwrap()],
+    ] {
+        let output = sim.imgadm(arguments);
+        assert!(output.status.success(), "{output:?}");
+        let (stdout, stderr) = said(&output);
+        let raw = |c: char| c.is_control() && c != '\n';
+        assert!(!stdout.contains(raw) && !stderr.contains(raw), "{arguments:?}: {output:?}");
+        assert!(!stdout.contains("\nc"), "{arguments:?}: {stdout}");
+    }
+}
+
+#[test]
 fn what_is_no_list_is_told_of_by_its_source() {
     let sim = Sim::new();
     let server = Server::new(|_| Reply::bytes(b"<html>Welcome</html>"));

@@ -18,6 +18,7 @@ use crate::out::{mention, say};
 use crate::sources::http::{self as client, Request};
 use crate::sources::imgapi::Imgapi;
 use crate::store;
+use crate::table::printable;
 
 pub const COMMAND: Command = Command {
     name: "publish",
@@ -222,7 +223,9 @@ impl Publisher<'_> {
 }
 
 fn tell_imported(image: &Value) -> Result<()> {
-    let text = |field: &str| image.get(field).and_then(Value::as_str).unwrap_or("undefined");
+    let text = |field: &str| {
+        printable(image.get(field).and_then(Value::as_str).unwrap_or("undefined"))
+    };
     say(format_args!(
         "Imported image {} ({}, {}, state={})",
         text("uuid"),

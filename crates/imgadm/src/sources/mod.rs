@@ -21,6 +21,7 @@ use crate::pipeline::checksum::{Algorithm, Checksum};
 use crate::pipeline::decode::{self, Compression};
 use crate::pipeline::fetch::{Opened, Origin, SharedOrigin, Wanted};
 use crate::store;
+use crate::table::printable;
 
 /// How long a chain of origins may be; a server that names more is not to be believed.
 const MOST_ANCESTORS: usize = 256;
@@ -69,10 +70,10 @@ impl Image {
     }
 }
 
-/// `NAME@VERSION` of a manifest.
+/// `NAME@VERSION` of a manifest, without what a terminal would take for a command.
 pub fn label(manifest: &Value) -> String {
     let text = |field: &str| manifest.get(field).and_then(Value::as_str).unwrap_or("undefined");
-    format!("{}@{}", text("name"), text("version"))
+    printable(&format!("{}@{}", text("name"), text("version")))
 }
 
 /// An image that a source has.
@@ -330,5 +331,7 @@ mod tests {
     fn labels_of_manifests_without_a_name() {
         assert_eq!(label(&serde_json::json!({"name": "a", "version": "1"})), "a@1");
         assert_eq!(label(&serde_json::json!({"name": "a"})), "a@undefined");
+        let bad = serde_json::json!({"name": "a\u{1b}[31mb\n", "version": "\t1\u{9b}"});
+        assert_eq!(label(&bad), "a\u{fffd}[31mb\u{fffd}@\u{fffd}1\u{fffd}");
     }
 }
