@@ -225,6 +225,46 @@ fn a_docker_source_shows_images_but_lists_none() {
     assert_eq!(registry.paths().len(), before);
 }
 
+/// Configures an imgapi source and a docker source.
+fn configure(sim: &Sim, imgapi: &str, docker: &str) {
+    sim.sources(&[imgapi]);
+    let path = sim.path("var/imgadm/imgadm.conf");
+    let mut conf: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    conf["sources"].as_array_mut().unwrap().push(json!({"type": "docker", "url": docker}));
+    std::fs::write(path, conf.to_string()).unwrap();
+}
+
+#[test]
+fn a_source_that_knows_no_such_names_has_not_answered() {
+    const MISSING: &str = "1affffff-0000-4000-8000-000000000000";
+    let (sim, registry) = (Sim::new(), registry(false));
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
+        {"digest": digest(b"x"), "platform": {"os": "linux", "architecture": "arm64"}}]});
+    let strange = Server::new(move |_| Reply::json(200, index.to_string()));
+    let empty = Server::new(|_| Reply::not_found());
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = format!("http://{dead}");
+    let of = |url: &str| format!("{}/team/app:nosuch", url.trim_start_matches("http://"));
+    for (imgapi, docker, name, code) in [
+        (&empty.url(), &dead, of(&dead), "ECONNREFUSED"),
+        (&empty.url(), &strange.url(), of(&strange.url()), "InvalidDockerInfo"),
+        (&dead, &strange.url(), of(&strange.url()), "InvalidDockerInfo"),
+        (&dead, &registry.url(), of(&registry.url()), "ActiveImageNotFound"),
+        (&dead, &registry.url(), MISSING.to_owned(), "ECONNREFUSED"),
+        (&empty.url(), &dead, MISSING.to_owned(), "ActiveImageNotFound"),
+        // No source knows such a name.
+        (&dead, &dead, "example.com/team/app".to_owned(), "ActiveImageNotFound"),
+    ] {
+        configure(&sim, imgapi, docker);
+        let output = sim.imgadm(&["import", &name]);
+        assert_eq!(output.status.code(), Some(1));
+        let (_, stderr) = said(&output);
+        let start = format!("imgadm import: error ({code}): ");
+        assert!(stderr.starts_with(&start), "{imgapi} {docker} {name}: {stderr}");
+    }
+}
+
 /// Debian's docker-registry in a process of its own; it wants a token, which a server here gives to everybody.
 struct Registry {
     child: std::process::Child,

@@ -60,6 +60,11 @@ impl Name {
         Some(Self { host, repository: repository.to_owned(), reference })
     }
 
+    /// Whether the registry at `host` can be asked for it.
+    pub fn is_at(&self, host: &str) -> bool {
+        self.host.as_ref().is_none_or(|own| own == host)
+    }
+
     /// The repository as the registry at `host` has it: what has no namespace is in `library` on the public one.
     fn remote(&self, host: &str) -> String {
         if host == HUB && !self.repository.contains('/') {
@@ -87,11 +92,8 @@ pub struct DockerImage {
     layers: Vec<(String, Option<u64>)>,
 }
 
-/// Looks an image up; `None` where the registry has none such, or the name is of another registry.
+/// Looks an image up; `None` where the registry has none such.
 pub fn find(registry: &Registry, name: &Name) -> Result<Option<DockerImage>> {
-    if name.host.as_ref().is_some_and(|host| *host != registry.host) {
-        return Ok(None);
-    }
     let remote = name.remote(&registry.host);
     let Some(mut manifest) = registry.manifest(&remote, &name.reference)? else { return Ok(None) };
     if let Some(list) = manifest.get("manifests").and_then(Value::as_array) {

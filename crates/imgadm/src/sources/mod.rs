@@ -146,14 +146,25 @@ impl Source {
         })
     }
 
+    /// Whether images have such names in this source, so that it can be asked for one.
+    pub fn knows(&self, argument: &str) -> bool {
+        match &self.server {
+            Server::Imgapi(_) => store::is_uuid(argument),
+            Server::Docker(server) => {
+                !(self.skip_uuids && store::is_uuid(argument))
+                    && docker::Name::parse(argument).is_some_and(|name| name.is_at(&server.host))
+            }
+        }
+    }
+
     /// Looks for an image by UUID, or by repository and tag; `None` where the source has none such or knows no such
     /// names. With `only_active`, images that are not active are passed over.
     pub fn find(&self, argument: &str, only_active: bool) -> Result<Option<Found>> {
+        if !self.knows(argument) {
+            return Ok(None);
+        }
         match &self.server {
             Server::Imgapi(server) => {
-                if !store::is_uuid(argument) {
-                    return Ok(None);
-                }
                 let Some(manifest) = server.manifest(argument)? else { return Ok(None) };
                 let manifest =
                     if only_active { crate::image_manifest::upgrade(manifest)? } else { manifest };
@@ -169,9 +180,6 @@ impl Source {
                 }))
             }
             Server::Docker(server) => {
-                if self.skip_uuids && store::is_uuid(argument) {
-                    return Ok(None);
-                }
                 let Some(name) = docker::Name::parse(argument) else { return Ok(None) };
                 let Some(image) = docker::find(server, &name)? else { return Ok(None) };
                 Ok(Some(Found {
