@@ -94,6 +94,25 @@ fn what_is_not_there_or_not_allowed_is_said_so() {
 }
 
 #[test]
+fn a_type_can_be_left_out_of_a_list() {
+    let dir = tempfile::tempdir().unwrap();
+    lay(dir.path(), UUID, &file(), &json!({"type": "zvol"}));
+    lay(dir.path(), OTHER, &file(), &json!({}));
+    let served = Served::start(dir.path());
+    for (query, expected) in [
+        ("type=zvol", &[UUID][..]),
+        ("type=!zvol", &[OTHER]),
+        ("type=%21lx-dataset", &[UUID, OTHER]),
+    ] {
+        let (status, list) = served.get(&format!("/images?{query}"));
+        assert_eq!(status, 200);
+        let uuids: Vec<&str> =
+            list.as_array().unwrap().iter().map(|image| image["uuid"].as_str().unwrap()).collect();
+        assert_eq!(uuids, expected, "{query}");
+    }
+}
+
+#[test]
 fn an_image_is_created_filled_activated_changed_and_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let served = Served::start(dir.path());

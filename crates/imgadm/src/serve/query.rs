@@ -167,7 +167,11 @@ fn is_for(entry: &Entry, account: Option<&str>) -> bool {
 fn has_fields(entry: &Entry, asked: &Asked) -> bool {
     asked.0.iter().filter(|(_, wanted)| !wanted.is_empty()).all(|(key, wanted)| {
         match key.as_str() {
-            "owner" | "name" | "version" | "os" | "type" | "uuid" | "origin" => {
+            "type" => match wanted.strip_prefix('!') {
+                Some(other) => entry.text(key) != other,
+                None => is_like(entry.manifest.get(key), wanted),
+            },
+            "owner" | "name" | "version" | "os" | "uuid" | "origin" => {
                 is_like(entry.manifest.get(key), wanted)
             }
             "billing_tag" => {
@@ -219,7 +223,7 @@ mod tests {
 
     fn list(query: &str, channel: Option<&str>, trusted: bool) -> Result<String, Refusal> {
         let all = vec![
-            entry(1, json!({"os": "linux", "tags": {"role": "db", "n": 1}})),
+            entry(1, json!({"os": "linux", "type": "zvol", "tags": {"role": "db", "n": 1}})),
             entry(2, json!({"state": "disabled"})),
             entry(3, json!({"public": false, "owner": "a", "billing_tags": ["x", "y"]})),
             entry(4, json!({"state": "unactivated", "channels": ["dev"]})),
@@ -238,6 +242,12 @@ mod tests {
             ("name=image-3", "3"),
             ("name=~age-", "135"),
             ("version=~1.0&os=linux", "1"),
+            ("type=zvol", "1"),
+            ("type=!zvol", "35"),
+            ("type=!lx-dataset", "135"),
+            // Of the others none is excluded so: it is what they may be.
+            ("os=!linux", ""),
+            ("name=!image-1", ""),
             ("tag.role=db", "1"),
             ("tag.role=~d&tag.n=1", "1"),
             ("tag.nosuch=~", ""),
