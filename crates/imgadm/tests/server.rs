@@ -113,6 +113,28 @@ fn a_type_can_be_left_out_of_a_list() {
 }
 
 #[test]
+fn a_manifest_that_cannot_be_read_is_told_of_once() {
+    let dir = tempfile::tempdir().unwrap();
+    lay(dir.path(), UUID, &file(), &json!({}));
+    let bad = dir.path().join(format!("{OTHER}.json"));
+    std::fs::write(&bad, "{").unwrap();
+    let log = dir.path().join("log");
+    let served = Served::start_with(dir.path(), |command| {
+        command.stderr(std::fs::File::create(&log).unwrap())
+    });
+    for _ in 0..2 {
+        let (status, list) = served.get("/images");
+        assert_eq!((status, list.as_array().unwrap().len()), (200, 1));
+    }
+    let log = std::fs::read_to_string(&log).unwrap();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("warning")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    let start =
+        format!("imgadm: warning: {} is not served: ", bad.canonicalize().unwrap().display());
+    assert!(warnings[0].starts_with(&start), "{log}");
+}
+
+#[test]
 fn an_image_is_created_filled_activated_changed_and_deleted() {
     let dir = tempfile::tempdir().unwrap();
     let served = Served::start(dir.path());

@@ -223,9 +223,8 @@ impl Publisher<'_> {
 }
 
 fn tell_imported(image: &Value) -> Result<()> {
-    let text = |field: &str| {
-        printable(image.get(field).and_then(Value::as_str).unwrap_or("undefined"))
-    };
+    let text =
+        |field: &str| printable(image.get(field).and_then(Value::as_str).unwrap_or("undefined"));
     say(format_args!(
         "Imported image {} ({}, {}, state={})",
         text("uuid"),

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::errors::{Error, Result};
+use crate::out::warn;
 use crate::store::is_uuid;
 
 /// One image of the directory.
@@ -129,13 +130,21 @@ impl Catalog {
         {
             return value.clone();
         }
-        let value = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if value.is_none() {
-            log::warn!("{} is not JSON: the image is not served", path.display());
+        let value = parsed(path);
+        if let Err(why) = &value {
+            // Once, until the file changes.
+            warn(format_args!("imgadm: warning: {} is not served: {why}", path.display()));
         }
+        let value = value.ok();
         read.insert(path.to_owned(), (stamp, value.clone()));
         value
     }
+}
+
+/// What a JSON file holds, or why that cannot be told.
+fn parsed(path: &Path) -> std::result::Result<Value, String> {
+    let bytes = fs::read(path).map_err(|e| e.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|e| format!("it is not JSON: {e}"))
 }
 
 /// A manifest such as `imgadm create` writes says nothing of its state: with its file beside it, it counts as active,
