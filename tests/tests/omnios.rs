@@ -181,6 +181,150 @@ fn images_are_in_the_pool_of_the_vms() {
     assert_eq!(state(&gz), before);
 }
 
+/// Installs an image of a filesystem.
+fn install(gz: &Gz, directory: &Path, uuid: &str) {
+    let stream = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/zfs-streams/fs-full.zfs.gz");
+    let size = fs::metadata(&stream).expect("a stream").len();
+    let sha1 = "0d0b9a5f0e06183d23c71e7f0e33be1d6747d852";
+    let manifest = json!({
+        "v": 2, "uuid": uuid, "name": "native", "version": "1", "type": "zone-dataset",
+        "os": "illumos", "files": [{"sha1": sha1, "size": size, "compression": "gzip"}],
+    });
+    let path = directory.join("native.json");
+    fs::write(&path, manifest.to_string()).expect("a writable directory");
+    let (manifest, stream) = (path.display().to_string(), stream.display().to_string());
+    let _ = gz.run("imgadm", &["install", "-m", &manifest, "-f", &stream]).ok();
+}
+
+#[test]
+fn an_image_of_a_native_zone_is_one_of_its_boot_environment() {
+    needs!(Need::Simulation);
+    let gz = omnios();
+    let made = tempfile::tempdir().expect("a temporary directory");
+    install(&gz, made.path(), LX);
+    let payload = json!({
+        "uuid": VM, "brand": "illumos", "image_uuid": LX, "max_physical_memory": 256,
+        "autoboot": false, "customer_metadata": {"secret": "of this zone"},
+    });
+    let _ = gz.create(&payload).ok();
+    let zone = format!("rpool/zones/{VM}");
+    let list = gz.run("imgadm", &["list", "-H", "-o", "uuid,clones"]).ok().text();
+    assert_eq!(list.split_whitespace().collect::<Vec<_>>(), [LX, "1"]);
+    let before = gz.datasets();
+    let prefix = made.path().join("made").display().to_string();
+    let create = |more: &[&str]| {
+        gz.clear_calls();
+        let options = ["create", "-o", &prefix];
+        gz.run("imgadm", &[&options, more, &[VM, "name=made", "version=1"]].concat())
+    };
+    let sent = || {
+        let calls = gz.calls();
+        calls.into_iter().filter(|call| call.starts_with("zfs send")).collect::<Vec<_>>()
+    };
+    let _ = create(&[]).ok();
+    assert_eq!(sent(), [format!("zfs send {zone}/ROOT/illumos@final")]);
+    // What it is made of is what the zone was made of; nothing of the zone itself is in it.
+    let other = "5917ca96-c888-11e5-8da0-e785a1ad1186";
+    let text = fs::read_to_string(format!("{prefix}.imgmanifest")).expect("a manifest");
+    let mut manifest: Value = serde_json::from_str(&text).expect("JSON");
+    manifest["uuid"] = other.into();
+    fs::write(format!("{prefix}.imgmanifest"), manifest.to_string()).expect("a writable file");
+    let (m, f) = (format!("{prefix}.imgmanifest"), format!("{prefix}.zfs"));
+    let _ = gz.run("imgadm", &["install", "-m", &m, "-f", &f]).ok();
+    let names = |uuid: &str| {
+        let list = fs::read_dir(gz.path(&format!("/rpool/{uuid}"))).expect("a directory");
+        let mut names: Vec<_> = list.map(|entry| entry.expect("an entry").file_name()).collect();
+        names.sort();
+        names
+    };
+    assert!(!names(LX).is_empty());
+    assert_eq!(names(other), names(LX));
+    let _ = gz.run("imgadm", &["delete", other]).ok();
+
+    let _ = create(&["-i"]).ok();
+    assert_eq!(sent(), [format!("zfs send -i rpool/{LX}@final {zone}/ROOT/illumos@final")]);
+    assert_eq!(gz.datasets(), before);
+
+    // Another boot environment, of another origin, is active now.
+    let (old, new) = (format!("{zone}/ROOT/illumos"), format!("{zone}/ROOT/illumos-1"));
+    let property = "org.opensolaris.libbe:active";
+    for arguments in [
+        &["snapshot", &format!("{old}@be")][..],
+        &["clone", "-o", "canmount=noauto", &format!("{old}@be"), &new],
+        &["set", "org.opensolaris.libbe:parentbe=5e0f0a52-6a43-4c1d-8c0b-7f3d1a2b9c01", &new],
+        &["set", &format!("{property}=on"), &new],
+    ] {
+        let _ = gz.run("zfs", arguments).ok();
+    }
+    let before = gz.datasets();
+    let refused = |more: &[&str], why: &str| {
+        let run = create(more).failed();
+        assert!(run.stderr.contains(why), "{}", run.stderr);
+        assert_eq!(gz.datasets(), before);
+        assert_eq!(sent(), Vec::<String>::new());
+    };
+    refused(&[], "several boot environments are active");
+    let _ = gz.run("zfs", &["set", &format!("{property}=off"), &old]).ok();
+    refused(&["-i"], &format!("{new} is not made from rpool/{LX}@final"));
+    let _ = create(&[]).ok();
+    assert_eq!(sent(), [format!("zfs send {new}@final")]);
+    let _ = gz.run("zfs", &["set", &format!("{property}=off"), &new]).ok();
+    refused(&[], "there is no active boot environment");
+}
+
+#[test]
+fn a_native_zone_that_was_prepared_gets_its_root_back() {
+    needs!(Need::Simulation);
+    let gz = omnios();
+    let made = tempfile::tempdir().expect("a temporary directory");
+    install(&gz, made.path(), LX);
+    let payload = json!({
+        "uuid": VM, "brand": "illumos", "image_uuid": LX, "max_physical_memory": 256,
+        "autoboot": false,
+    });
+    let _ = gz.create(&payload).ok();
+    let before = gz.datasets();
+    let script = made.path().join("script").display().to_string();
+    fs::write(&script, "#!/bin/sh\n").expect("a writable directory");
+    let prefix = made.path().join("made").display().to_string();
+    gz.clear_calls();
+    let options = ["create", "-s", &script, "-o", &prefix, VM, "name=made", "version=1"];
+    let child = gz.spawn("imgadm", &options, "");
+    let tell = |keys: &Value| {
+        let update = json!({"set_customer_metadata": keys}).to_string();
+        let _ = gz.run_with("vmadm", &["update", VM], update.as_bytes()).ok();
+    };
+    e2e::wait::until("the script is started", || {
+        let vm = gz.vmadm(&["get", VM]).json();
+        vm["state"] == "running" && !vm["internal_metadata"]["operator-script"].is_null()
+    });
+    tell(&json!({"prepare-image:state": "success"}));
+    let _ = gz.vmadm(&["stop", VM, "-F"]).ok();
+    let output = child.wait_with_output().expect("imgadm ends");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(gz.datasets(), before);
+    let calls = gz.calls();
+    for dataset in [format!("rpool/zones/{VM}"), format!("rpool/zones/{VM}/ROOT/illumos")] {
+        let rollback = format!("zfs rollback {dataset}@imgadm-create-pre-prepare");
+        assert!(calls.contains(&rollback), "{rollback} is not in {calls:#?}");
+    }
+    assert_eq!(get(&gz)["internal_metadata"], json!({}));
+}
+
+#[test]
+fn an_image_of_a_zone_that_no_image_makes_is_refused() {
+    needs!(Need::Simulation);
+    let gz = omnios();
+    let payload =
+        json!({"uuid": VM, "brand": "sparse", "max_physical_memory": 256, "autoboot": false});
+    let _ = gz.create(&payload).ok();
+    let before = state(&gz);
+    let run = gz.run("imgadm", &["create", VM, "name=made", "version=1", "os=illumos"]).failed();
+    assert!(run.stderr.contains("error (NotSupported)"), "{}", run.stderr);
+    assert!(run.stderr.contains("a zone of the brand sparse"), "{}", run.stderr);
+    assert_eq!(state(&gz), before);
+}
+
 #[test]
 fn what_omnios_cannot_do_is_named_and_nothing_changes() {
     needs!(Need::Simulation);

@@ -185,6 +185,14 @@ pub fn attach_zone(ctx: &Ctx, brand: &str, zonepath: &str) -> Result<i32> {
     Ok(OK)
 }
 
+/// The boot environment that a zone boots.
+const ACTIVE: &str = "org.opensolaris.libbe:active=on";
+/// The UUID of a zone's boot environments, and that of the global zone's.
+const BE_UUID: &str = "org.opensolaris.libbe:uuid";
+const BE_PARENT: &str = "org.opensolaris.libbe:parentbe";
+const OWN_BE: &str = "5e0f0a52-6a43-4c1d-8c0b-7f3d1a2b9c01";
+const GLOBAL_BE: &str = "5e0f0a52-6a43-4c1d-8c0b-7f3d1a2b9c00";
+
 /// Elsewhere than on SmartOS zoneadm makes the dataset, without a quota, and the brand fills it. A template is a
 /// snapshot, or a filesystem to take one of.
 fn fill_dataset(
@@ -220,8 +228,20 @@ fn fill_dataset(
         "lx" => {
             ctx.zfs_ok(&["destroy", "-r", dataset])? && ctx.zfs_ok(&["clone", &source, dataset])?
         }
-        "illumos" => make_root()? && ctx.zfs_ok(&["clone", &source, &environment])?,
-        _ => make_root()? && ctx.zfs_ok(&["create", "-o", "canmount=noauto", &environment])?,
+        // Its boot environments belong to the zone, not to one of the global zone's.
+        "illumos" => {
+            make_root()?
+                && ctx.zfs_ok(&["clone", &source, &environment])?
+                && ctx.zfs_ok(&["set", ACTIVE, &environment])?
+                && ctx.zfs_ok(&["set", "canmount=noauto", &environment])?
+                && ctx.zfs_ok(&["set", &format!("{BE_UUID}={OWN_BE}"), &root])?
+                && ctx.zfs_ok(&["set", &format!("{BE_PARENT}={OWN_BE}"), &environment])?
+        }
+        _ => {
+            let parent = format!("{BE_PARENT}={GLOBAL_BE}");
+            let options = ["-o", ACTIVE, "-o", &parent, "-o", "canmount=noauto"];
+            make_root()? && ctx.zfs_ok(&[&["create"], &options[..], &[&environment]].concat())?
+        }
     };
     Ok(if filled { OK } else { FATAL })
 }

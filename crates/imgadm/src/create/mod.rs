@@ -1,6 +1,7 @@
 //! Making an image of a VM.
 
 pub mod encode;
+pub mod environment;
 pub mod output;
 pub mod prepare;
 pub mod vm;
@@ -64,20 +65,22 @@ pub fn create(root: &Root, request: &Request<'_>) -> Result<Created> {
     if let (Some(origin), Some(most)) = (&origin, request.max_origin_depth) {
         check_depth(root, origin, most)?;
     }
+    let dataset = vm.dataset(root)?;
     let manifest = manifest(root, request, &vm, origin.as_ref())?;
     say(format_args!("Manifest:\n{}", indent(&manifest::json::pretty(&manifest))))?;
     image_manifest::validate_minimal(&manifest)?;
     let base = match &origin {
-        Some(origin) if request.incremental => Some(final_snapshot(root, origin)?),
+        Some(origin) if request.incremental => {
+            let base = final_snapshot(root, origin)?;
+            check_base(root, &dataset, &base)?;
+            Some(base)
+        }
         _ => None,
     };
-    let dataset = vm.dataset().ok_or_else(|| {
-        Error::internal(format!("vm \"{}\" has no dataset to make an image of", request.vm_uuid))
-    })?;
     let had_final = store::snapshots(root, &dataset)?.contains(&format!("{dataset}@final"));
     let _quota = prepare::lift_quota(root, &vm)?;
     let _prepared = match &request.prepare_script {
-        Some(script) => Some(Prepared::new(root, &vm, script)?),
+        Some(script) => Some(Prepared::new(root, &vm, &dataset, script)?),
         None => None,
     };
     let snapshot = Snapshot::take(root, &dataset, had_final)?;
@@ -202,6 +205,19 @@ fn final_snapshot(root: &Root, origin: &ImageInfo) -> Result<String> {
             "cannot create an incremental image: origin image \"{uuid}\" has no \"@final\" \
              snapshot (sometimes this can be fixed by \"imgadm update\")"
         ),
+    ))
+}
+
+/// Refuses an incremental image of a dataset that is no clone of its base: zfs cannot send the difference.
+fn check_base(root: &Root, dataset: &str, base: &str) -> Result<()> {
+    let origin = zfs::get(root, dataset, &["origin"])?.remove("origin").unwrap_or_default();
+    if origin == base {
+        return Ok(());
+    }
+    let actual = if origin.is_empty() || origin == "-" { "no clone" } else { &origin };
+    Err(Error::new(
+        "VmHasNoOrigin",
+        format!("cannot create an incremental image: {dataset} is not made from {base} ({actual})"),
     ))
 }
 

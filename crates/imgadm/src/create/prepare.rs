@@ -23,15 +23,24 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub struct Prepared<'a> {
     root: &'a Root,
     vm: Vm,
+    /// What an image is to be made of.
+    dataset: String,
     snapshots: Vec<String>,
     restart: bool,
     began: bool,
 }
 
 impl<'a> Prepared<'a> {
-    pub fn new(root: &'a Root, vm: &Vm, script: &str) -> Result<Self> {
-        let mut prepared =
-            Self { root, vm: vm.clone(), snapshots: Vec::new(), restart: false, began: false };
+    /// Lets the script prepare a VM for an image that is to be made of `dataset`.
+    pub fn new(root: &'a Root, vm: &Vm, dataset: &str, script: &str) -> Result<Self> {
+        let mut prepared = Self {
+            root,
+            vm: vm.clone(),
+            dataset: dataset.to_owned(),
+            snapshots: Vec::new(),
+            restart: false,
+            began: false,
+        };
         prepared.prepare(script)?;
         Ok(prepared)
     }
@@ -45,7 +54,7 @@ impl<'a> Prepared<'a> {
         }
         say(format_args!("Snapshotting VM \"{uuid}\" to {SNAPSHOT}"))?;
         self.began = true;
-        for dataset in self.vm.datasets() {
+        for dataset in self.vm.datasets(&self.dataset) {
             let name = format!("{dataset}{SNAPSHOT}");
             zfs::tool(self.root)
                 .args(["snapshot", &name])
@@ -88,6 +97,9 @@ impl<'a> Prepared<'a> {
         vm::wait(self.root, uuid, second, PATIENCE, |vm| vm.state() == "stopped")?
             .ok_or_else(|| script_error(uuid, "VM did not shutdown"))?;
         say(format_args!("Prepare script stopped VM {uuid}"))?;
+        if self.vm.dataset(self.root)? != self.dataset {
+            return Err(script_error(uuid, "the VM has another boot environment now"));
+        }
         Ok(())
     }
 
@@ -100,7 +112,7 @@ impl<'a> Prepared<'a> {
                 zfs::tool(self.root).args(["rollback", snapshot]).run()?;
             }
             for snapshot in &self.snapshots {
-                // The snapshots of bhyve's disks are below the filesystem's and go with it.
+                // The snapshots of bhyve's disks and of boot environments are below the filesystem's and go with it.
                 let of_disk = self.vm.filesystem().is_some_and(|filesystem| {
                     snapshot.strip_prefix(filesystem).is_some_and(|rest| rest.starts_with('/'))
                 });

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use gz::platform::released_flavour;
 use gz::{Root, Tool};
+use manifest::Flavour;
 use serde_json::Value;
 
+use super::environment;
 use crate::errors::{Error, Result};
 
 const VMADM: &str = "/usr/sbin/vmadm";
@@ -64,12 +67,25 @@ impl Vm {
         Some((text("zpool").or_else(|| self.field("zpool").map(str::to_owned))?, text(field)?))
     }
 
-    /// The dataset that an image is made of: the first disk, or the zone's filesystem.
-    pub fn dataset(&self) -> Option<String> {
+    /// The dataset that an image is made of: the first disk, or the filesystem that has the zone's root, which is the
+    /// zone's own or, with OmniOS's brands, the boot environment. Fails where the whole root is not in one filesystem
+    /// that is known.
+    pub fn dataset(&self, root: &Root) -> Result<String> {
+        let missing =
+            || Error::internal(format!("vm \"{}\" has no dataset to make an image of", self.uuid));
         if self.is_hvm() {
-            return Some(self.disks().first()?.get("zfs_filesystem")?.as_str()?.to_owned());
+            let disk = self.disks().first().and_then(|disk| disk.get("zfs_filesystem")?.as_str());
+            return disk.map(str::to_owned).ok_or_else(missing);
         }
-        self.filesystem().map(str::to_owned)
+        let filesystem = self.filesystem().ok_or_else(missing)?;
+        match (released_flavour(root), self.brand()) {
+            (Some(Flavour::OmniOs), "illumos") => environment::active(root, filesystem),
+            (Some(Flavour::OmniOs), brand) if brand != "lx" => Err(Error::not_supported(format!(
+                "cannot create an image of a zone of the brand {brand}: on OmniOS only zones of \
+                 the brands lx and illumos are made of images"
+            ))),
+            _ => Ok(filesystem.to_owned()),
+        }
     }
 
     /// The zone's own filesystem.
@@ -77,11 +93,16 @@ impl Vm {
         self.field("zfs_filesystem")
     }
 
-    /// Every dataset of the VM, the filesystem first.
-    pub fn datasets(&self) -> Vec<String> {
+    /// Every dataset of the VM, the filesystem first; `dataset` is the one that an image is made of.
+    pub fn datasets(&self, dataset: &str) -> Vec<String> {
         let disks = if self.is_hvm() { self.disks() } else { &[] };
         let disks = disks.iter().filter_map(|disk| disk.get("zfs_filesystem")?.as_str());
-        self.filesystem().into_iter().chain(disks).map(str::to_owned).collect()
+        let mut all: Vec<String> =
+            self.filesystem().into_iter().chain(disks).map(str::to_owned).collect();
+        if !all.iter().any(|name| name == dataset) {
+            all.push(dataset.to_owned());
+        }
+        all
     }
 
     /// A key of the customer metadata.
