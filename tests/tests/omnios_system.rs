@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const VM: &str = "b0000003-0000-4000-8000-000000000003";
 
 /// A stop by force is one: OmniOS's brand would wait half an hour for a guest that does not heed its power button.
-const AT_ONCE: Duration = Duration::from_secs(60);
+const AT_ONCE: Duration = Duration::from_mins(1);
 
 fn get(gz: &Gz) -> Value {
     gz.vmadm(&["get", VM]).ok().json()
