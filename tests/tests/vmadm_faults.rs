@@ -130,7 +130,7 @@ fn the_next_command_on_the_vm_undoes_a_killed_create_too() {
 }
 
 #[test]
-fn a_failed_or_killed_delete_is_finished() {
+fn a_failed_or_killed_delete_is_finished_or_can_be_given_again() {
     needs!(Need::Simulation);
     let before = Gz::new().snapshot();
     for action in ["exit 1 boom", "kill caller"] {

@@ -163,17 +163,16 @@ impl<'a> Run<'a> {
 
     fn fail(mut self, index: usize, step: &Step, error: Error) -> Failed {
         let mut failed = Failed { step: step.to_string(), error, left: Vec::new() };
-        if self.plan.on_failure_at(index) != OnFailure::Undo {
-            return failed;
-        }
-        if matches!(failed.error, Error::Unprovisioned { .. }) {
-            // The VM is all there; its marked remains are for the operator to look into.
+        let _shield = Shield::new();
+        if self.is_for_the_operator(index, step, &failed.error) {
             if let Some(Err(error)) = self.journal.map(Journal::close) {
                 failed.left.push(("the journal".to_owned(), error));
             }
             return failed;
         }
-        let _shield = Shield::new();
+        if self.on_failure(index, step) != OnFailure::Undo {
+            return failed;
+        }
         // What was there before is not ours to take away.
         if failed.error.stderr().contains("already exists") {
             self.begun.retain(|begun| begun.index != index);
@@ -187,6 +186,28 @@ impl<'a> Run<'a> {
             failed.left.push(("the journal".to_owned(), error));
         }
         failed
+    }
+}
+
+impl Run<'_> {
+    /// What becomes of the plan where a step has failed. The first one behind the point of no return may not have taken
+    /// the plan there.
+    fn on_failure(&self, index: usize, step: &Step) -> OnFailure {
+        let was_not_passed = self.plan.no_return == Some(index) && step.is_all_or_nothing();
+        if was_not_passed { self.plan.on_failure } else { self.plan.on_failure_at(index) }
+    }
+
+    /// Whether nothing is to be done about a failure by any command but one that the operator gives for that.
+    fn is_for_the_operator(&self, index: usize, step: &Step, error: &Error) -> bool {
+        match error {
+            Error::Unprovisioned { .. } => true,
+            // What a crash has cut off and cannot be finished now may be later.
+            _ => {
+                self.plan.only_if_cut_off
+                    && self.repeated.is_none()
+                    && self.on_failure(index, step) == OnFailure::Finish
+            }
+        }
     }
 }
 

@@ -46,6 +46,10 @@ pub struct Plan {
     /// next command on the VM. Before it holds what `on_failure` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_return: Option<usize>,
+    /// Whether what is behind `no_return` is finished later only where it was cut off. Where a step fails the operator
+    /// is told so, and has to ask again: no other command goes on by itself.
+    #[serde(default)]
+    pub only_if_cut_off: bool,
 }
 
 /// The program that sets up roots of a brand; empty where it has none.
@@ -63,12 +67,19 @@ impl Plan {
             on_failure,
             steps: Vec::new(),
             no_return: None,
+            only_if_cut_off: false,
         }
     }
 
     /// The steps added from here on destroy what the earlier ones have replaced: see [`Plan::no_return`].
     pub fn no_return_from_here(&mut self) {
         self.no_return = Some(self.steps.len());
+    }
+
+    /// As [`Plan::no_return_from_here`], but for what only the operator may ask for again once it has failed.
+    pub fn no_return_unless_it_fails(&mut self) {
+        self.no_return_from_here();
+        self.only_if_cut_off = true;
     }
 
     /// What becomes of the plan where step `index` is the last that was begun.

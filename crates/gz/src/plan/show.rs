@@ -14,7 +14,10 @@ impl fmt::Display for Plan {
         };
         write!(f, "{} {}: {} steps, {otherwise}", self.command, self.uuid, self.steps.len())?;
         match self.no_return {
-            Some(first) => writeln!(f, ", from step {} on finished later", first + 1)?,
+            Some(first) => {
+                let when = if self.only_if_cut_off { " if cut off" } else { "" };
+                writeln!(f, ", from step {} on finished later{when}", first + 1)?;
+            }
             None => writeln!(f)?,
         }
         for (index, step) in self.steps.iter().enumerate() {

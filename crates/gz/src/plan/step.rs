@@ -183,3 +183,10 @@ pub enum Step {
         required: bool,
     },
 }
+
+impl Step {
+    /// Whether it changes nothing that counts where it fails, though it cannot be undone once it is done.
+    pub(super) fn is_all_or_nothing(&self) -> bool {
+        matches!(self, Self::Rollback { .. })
+    }
+}

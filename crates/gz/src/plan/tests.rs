@@ -202,6 +202,39 @@ fn behind_the_point_of_no_return_nothing_is_undone() {
 }
 
 #[test]
+fn what_only_the_operator_may_ask_for_again_is_not_tried_again() {
+    let (dir, root) = root("destroy -r zones/d");
+    let plan = Plan { only_if_cut_off: true, ..one_way() };
+    execute(&root, &plan).unwrap_err();
+    assert_eq!(log(&dir).len(), 3);
+    assert_eq!(recover(&root, "u1").unwrap(), None);
+    // What a crash has cut off is.
+    let mut journal = journal::Journal::start(&root, &plan, &[]).unwrap();
+    journal.begin(&journal::Begun { index: 1, undo: vec![] }).unwrap();
+    drop(journal);
+    recover(&root, "u1").unwrap_err();
+    assert_eq!(log(&dir)[3..], ["zfs destroy -r zones/c", "zfs destroy -r zones/d"]);
+    assert_eq!(recover_all(&root).unwrap(), ["u1"]);
+}
+
+#[test]
+fn a_first_step_that_fails_whole_does_not_pass_the_point_of_no_return() {
+    let (dir, root) = root("rollback");
+    let mut plan = one_way();
+    plan.steps[1] = Step::Rollback { snapshot: "zones/c@s".into() };
+    execute(&root, &plan).unwrap_err();
+    assert_eq!(
+        log(&dir),
+        [
+            "zfs rename -f zones/a zones/b",
+            "zfs rollback -r zones/c@s",
+            "zfs rename -f zones/b zones/a"
+        ]
+    );
+    assert_eq!(recover(&root, "u1").unwrap(), None);
+}
+
+#[test]
 fn before_the_point_of_no_return_everything_is_undone() {
     let (dir, root) = root("rename -f zones/a");
     execute(&root, &one_way()).unwrap_err();

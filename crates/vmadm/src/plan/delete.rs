@@ -4,10 +4,11 @@ use gz::plan::{OnFailure, Plan, Step};
 use serde_json::Value;
 
 use super::create::change;
-use super::{Object, flag, objects, text};
+use super::{Object, flag, objects, start, text};
 
 /// Plans the deletion of a VM. Nothing but its own datasets goes: those below its zonepath, and its disks' volumes. What
-/// was delegated to it from elsewhere stays.
+/// was delegated to it from elsewhere stays. Until something of it goes the plan can be undone. Where the rest fails the
+/// operator is told so, and nobody but the operator goes on with it.
 pub fn plan(vm: &Object) -> Result<Plan, String> {
     for property in ["indestructible_zoneroot", "indestructible_delegated"] {
         if flag(vm, property) {
@@ -15,16 +16,18 @@ pub fn plan(vm: &Object) -> Result<Plan, String> {
         }
     }
     let uuid = text(vm, "uuid");
-    let mut plan = Plan::new("delete", uuid, OnFailure::Finish);
+    let mut plan = Plan::new("delete", uuid, OnFailure::Undo);
     // What is half gone must not come up when the system does.
     plan.steps.push(change(uuid, "set autoboot=false"));
     let installed = !matches!(text(vm, "zone_state"), "configured" | "");
     if installed {
         plan.steps.push(Step::Halt { uuid: uuid.to_owned() });
+        start::again_when_undone(&mut plan.steps, vm);
     }
     if flag(vm, "archive_on_delete") {
         archive(&mut plan.steps, vm);
     }
+    plan.no_return_unless_it_fails();
     if installed {
         plan.steps.push(Step::Uninstall { uuid: uuid.to_owned() });
     }

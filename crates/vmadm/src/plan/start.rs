@@ -29,6 +29,17 @@ pub fn plan(vm: &Object, brand: Brand, extra: &Extra) -> Result<Plan, String> {
     Ok(plan)
 }
 
+/// Has a VM that is up and has been brought down by the steps so far come up again where what follows is undone.
+pub(super) fn again_when_undone(steps: &mut Vec<Step>, vm: &Object) {
+    if text(vm, "zone_state") != "running" {
+        return;
+    }
+    let mut again = vec![Step::Boot { uuid: text(vm, "uuid").to_owned() }];
+    links::restore(&mut again, vm);
+    let undoing = again.into_iter().rev();
+    steps.extend(undoing.map(|then| Step::WhenUndone { then: Box::new(then) }));
+}
+
 /// Whether a VM that is booted is a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NewVm {
