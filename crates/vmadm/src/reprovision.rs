@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli::{Call, Failure, Outcome, payload};
 use crate::commands::Command;
 use crate::plan::reprovision::{self, Image};
-use crate::plan::{Object, create, stop};
+use crate::plan::{Object, create};
 use crate::{change, facts};
 
 pub const COMMAND: Command = Command { names: &["reprovision"], syntax: payload::SYNTAX, run };
@@ -36,10 +36,6 @@ fn replace(root: &Root, uuid: &str, payload: &Value) -> Result<(), Failure> {
     reprovision::check_image(&vm, brand, &image).map_err(Failure::new)?;
     change::check_nic_tags(root, &vm)?;
     let facts = planning_facts(root, &vm, pool, &image)?;
-    if vm.get("zone_state").is_none_or(|state| state != "installed") {
-        let plan = stop::plan(&vm, brand, None).map_err(Failure::new)?;
-        change::execute(root, &plan)?;
-    }
     let plan = reprovision::plan(&vm, brand, &image, &facts).map_err(Failure::new)?;
     change::execute(root, &plan)
 }

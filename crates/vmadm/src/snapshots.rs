@@ -8,8 +8,7 @@ use serde_json::Value;
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
-use crate::plan::snapshot::Power;
-use crate::plan::start::Extra;
+use crate::plan::snapshot::{Held, Power};
 use crate::plan::{Object, omnios, snapshot, start, stop};
 use crate::{change, get};
 
@@ -69,6 +68,9 @@ fn run_rollback(mut call: Call) -> Outcome {
     let datasets = with_snapshot(&call.root, &vm, &roots, &name)?;
     let power = power(&call.root, &vm, brand).map_err(Failure::new)?;
     let plan = snapshot::rollback(&vm, brand, &name, &datasets, power).map_err(Failure::new)?;
+    if let Some(held) = held_behind(&call.root, &datasets, &name)? {
+        return Err(Failure::new(snapshot::refusal(&vm, &name, &held)));
+    }
     change::check_nic_tags(&call.root, &vm)?;
     change::execute(&call.root, &plan)?;
     Ok(Some(format!("Rolled back snapshot {name} for VM {uuid}")))
@@ -89,9 +91,27 @@ fn power(root: &Root, vm: &Object, brand: Brand) -> Result<Power, String> {
     Ok(if change::is_omnios(root) {
         Power { halt: omnios::halt(vm).steps, start: omnios::start(vm, brand, "").steps }
     } else {
-        let start = start::plan(vm, brand, &Extra::default())?.steps;
+        let start = start::after_stop(vm, brand)?.steps;
         Power { halt: stop::halt(vm, brand, true).steps, start }
     })
+}
+
+/// A held snapshot of one of the datasets that is newer than that of this name: no rollback gets past it.
+fn held_behind(root: &Root, datasets: &[String], name: &str) -> Result<Option<Held>, Failure> {
+    let full = snapshot::full_name(name);
+    for dataset in datasets {
+        // Snapshots of one dataset are listed in the order in which they were taken.
+        let rows =
+            gz::zfs::list(root, "snapshot", &["name", "userrefs"], &[dataset.as_str()], Some(1))?;
+        let own = format!("{dataset}@{full}");
+        let newer = rows.iter().skip_while(|row| row[0] != own).skip(1);
+        let held = newer.filter(|row| row[1] != "0").find_map(|row| row[0].split_once('@'));
+        if let Some((dataset, snapshot)) = held {
+            let (dataset, snapshot) = (dataset.to_owned(), snapshot.to_owned());
+            return Ok(Some(Held { dataset, snapshot }));
+        }
+    }
+    Ok(None)
 }
 
 /// Those of the VM's datasets that have the snapshot.

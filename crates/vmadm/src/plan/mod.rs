@@ -44,6 +44,14 @@ fn flag(object: &Object, property: &str) -> bool {
     object.get(property) == Some(&Value::Bool(true))
 }
 
+/// The VM as it is once it has been stopped.
+fn stopped(vm: &Object) -> Object {
+    let mut stopped = vm.clone();
+    stopped.insert("state".into(), "stopped".into());
+    stopped.insert("zone_state".into(), "installed".into());
+    stopped
+}
+
 /// The objects of a list property.
 fn objects<'a>(object: &'a Object, property: &str) -> impl Iterator<Item = &'a Object> {
     list(object, property).iter().filter_map(Value::as_object)

@@ -37,11 +37,8 @@ pub fn plan(vm: &Object, brand: Brand, disk_uuids: Vec<String>) -> Result<Plan, 
         stop::stop(&mut plan.steps, vm, brand, limit)?;
     }
     start::docker_restarts(&mut plan.steps, vm);
-    let mut stopped = vm.clone();
-    stopped.insert("state".into(), "stopped".into());
-    stopped.insert("zone_state".into(), "installed".into());
     let extra = Extra { disk_uuids, ..Extra::default() };
-    start::boot(&mut plan.steps, &stopped, brand, &extra, start::NewVm::No)?;
+    start::boot(&mut plan.steps, &super::stopped(vm), brand, &extra, start::NewVm::No)?;
     Ok(plan)
 }
 

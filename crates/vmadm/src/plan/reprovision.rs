@@ -1,7 +1,7 @@
 //! The plan of `vmadm reprovision`: the VM keeps its identity, data and network and gets a new root from an image.
 //!
-//! The old root stays until the new one is complete: up to there the plan can be undone. From the old root's end it can
-//! only go on.
+//! The old root stays until the new one is complete: up to there the plan can be undone, and a VM that ran runs again.
+//! From the old root's end it can only go on.
 
 use gz::plan::{OnFailure, Plan, Step};
 use manifest::Brand;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::create::{self, Facts, change};
 use super::start::{self, Extra, NewVm};
-use super::{Object, flag, list, objects, text};
+use super::{Object, flag, list, objects, stop, text};
 
 /// How long the VM may take to set itself up, in milliseconds.
 const LIMIT_MS: u64 = 300_000;
@@ -81,11 +81,15 @@ fn boot_disk(vm: &Object) -> Result<&Object, String> {
     Ok(disk)
 }
 
-/// Plans the reprovision of a VM that is stopped.
+/// Plans the reprovision of a VM. One that runs is stopped first.
 pub fn plan(vm: &Object, brand: Brand, image: &Image, facts: &Facts) -> Result<Plan, String> {
     let uuid = text(vm, "uuid");
     let mut plan = Plan::new("reprovision", uuid, OnFailure::Undo);
     let expiry = facts.now_ms + LIMIT_MS;
+    if text(vm, "zone_state") != "installed" {
+        plan.steps.extend(stop::plan(vm, brand, None)?.steps);
+        start::again_when_undone(&mut plan.steps, vm);
+    }
     plan.steps.push(change(
         uuid,
         &format!(
@@ -96,7 +100,7 @@ pub fn plan(vm: &Object, brand: Brand, image: &Image, facts: &Facts) -> Result<P
     if brand == Brand::Bhyve {
         disk(&mut plan, vm, image)?;
         if flag(vm, "autoboot") {
-            plan.steps.extend(start::plan(vm, brand, &Extra::default())?.steps);
+            plan.steps.extend(start::after_stop(vm, brand)?.steps);
         }
     } else {
         root(&mut plan, vm, brand, image);

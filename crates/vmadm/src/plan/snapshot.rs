@@ -3,10 +3,13 @@
 use gz::plan::{OnFailure, Plan, Step};
 use manifest::{Brand, Flavour};
 
-use super::{Object, objects, text};
+use super::{Object, objects, start, text};
 
 /// What operators' snapshots are called in ZFS, before the name.
 const PREFIX: &str = "vmsnap-";
+
+/// What keeps a dataset from being destroyed: a held snapshot of this name.
+const INDESTRUCTIBLE: &str = "indestructible";
 
 /// Longest name of a snapshot.
 const MAX_NAME: usize = 64;
@@ -102,8 +105,29 @@ pub struct Power {
     pub start: Vec<Step>,
 }
 
+/// A held snapshot that a rollback would have to destroy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub dataset: String,
+    /// Its name in ZFS, behind the `@`.
+    pub snapshot: String,
+}
+
+/// Why there is no rollback to the snapshot `name`: a held one is in its way.
+pub fn refusal(vm: &Object, name: &str, held: &Held) -> String {
+    let own = text(vm, "zfs_filesystem");
+    let Held { dataset, snapshot } = held;
+    let reason = match dataset.strip_prefix(own) {
+        Some("") if snapshot == INDESTRUCTIBLE => "indestructible_zoneroot is set".to_owned(),
+        Some("/data") if snapshot == INDESTRUCTIBLE => "indestructible_delegated is set".to_owned(),
+        _ => format!("snapshot {dataset}@{snapshot} is held"),
+    };
+    format!("{reason}, cannot roll back to the older snapshot \"{name}\"")
+}
+
 /// Plans that the VM becomes what it was. It is halted for that, and started again where it ran. `datasets` are those
-/// that have a snapshot of that name.
+/// that have a snapshot of that name. Where nothing could be rolled back yet the VM is as before; from there on only the
+/// operator, or what finishes a plan that was cut off, goes on: a VM whose disks are of different times must not run.
 pub fn rollback(
     vm: &Object,
     brand: Brand,
@@ -115,11 +139,13 @@ pub fn rollback(
         supported(brand, false)?;
         return Err(no_snapshot(vm, name));
     }
-    let mut plan = Plan::new("rollback-snapshot", text(vm, "uuid"), OnFailure::Keep);
+    let mut plan = Plan::new("rollback-snapshot", text(vm, "uuid"), OnFailure::Undo);
     let stopped = text(vm, "state") == "stopped";
     if !stopped {
         plan.steps.extend(power.halt);
+        start::again_when_undone(&mut plan.steps, vm);
     }
+    plan.no_return_unless_it_fails();
     for dataset in datasets {
         plan.steps.push(Step::Rollback { snapshot: format!("{dataset}@{PREFIX}{name}") });
     }

@@ -17,6 +17,11 @@ pub struct Extra {
     pub disk_uuids: Vec<String>,
 }
 
+/// Plans the start of a VM once it has been stopped.
+pub fn after_stop(vm: &Object, brand: Brand) -> Result<Plan, String> {
+    plan(&super::stopped(vm), brand, &Extra::default())
+}
+
 /// Plans the start of a VM that is stopped.
 pub fn plan(vm: &Object, brand: Brand, extra: &Extra) -> Result<Plan, String> {
     let mut plan = Plan::new("start", text(vm, "uuid"), OnFailure::Keep);
