@@ -1,18 +1,22 @@
-//! Ctrl-C and termination: a flag that tool runs and plans look at, so that what was begun is undone, not cut off.
+//! Ctrl-C and termination: a flag that tool runs and plans look at, so that what was begun is undone, not cut off. While
+//! a plan waits for a VM, a command that goes by force is such a request too.
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::lock;
+
 static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 static SHIELDS: AtomicUsize = AtomicUsize::new(0);
+static WAY: Mutex<Option<Way>> = Mutex::new(None);
 
 fn flag() -> &'static Arc<AtomicBool> {
     FLAG.get_or_init(Arc::default)
@@ -27,9 +31,37 @@ pub fn handle() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a stop was asked for and no [`Shield`] holds it off.
+/// Whether a stop was asked for and no [`Shield`] holds it off, or a wait has to give way to a command by force.
 pub fn requested() -> bool {
-    SHIELDS.load(Ordering::Relaxed) == 0 && flag().load(Ordering::Relaxed)
+    (SHIELDS.load(Ordering::Relaxed) == 0 && flag().load(Ordering::Relaxed)) || is_demanded()
+}
+
+/// Where demands are made, and who was found to make one.
+struct Way {
+    demands: PathBuf,
+    to: Option<String>,
+}
+
+fn way() -> MutexGuard<'static, Option<Way>> {
+    WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_demanded() -> bool {
+    let mut way = way();
+    let Some(way) = way.as_mut() else { return false };
+    if way.to.is_none() {
+        way.to = lock::demanded(&way.demands);
+    }
+    way.to.is_some()
+}
+
+/// Does `work`, in which [`requested`] says yes once another command demands what this one has locked, shielded or not.
+/// Demands are looked for at `demands`, of [`lock::demands`]. Gives what `work` gives, and who made a demand, if any.
+pub(crate) fn giving_way<T>(demands: PathBuf, work: impl FnOnce() -> T) -> (T, Option<String>) {
+    *way() = Some(Way { demands, to: None });
+    let done = work();
+    let to = way().take().and_then(|way| way.to);
+    (done, to)
 }
 
 /// Waits that long, or until a stop is asked for or nobody can read any more what is written to `output`; true where

@@ -46,6 +46,9 @@ pub enum Error {
     /// Another program holds the lock.
     #[error("{0}")]
     Locked(String),
+    /// What waited for the VM has ended because another command goes by force; `to` is that command.
+    #[error("{to} has taken VM {uuid} over by force")]
+    GaveWay { uuid: String, to: String },
     /// A new VM has not said in time that it is set up; it is stopped and marked failed.
     #[error("timed out waiting for /var/svc/provisioning to move for {uuid}")]
     Unprovisioned { uuid: String },

@@ -14,23 +14,63 @@ use crate::plan::Object;
 /// How long a command waits for another one on the same VM.
 const PATIENCE: Duration = Duration::from_mins(10);
 
+/// How long it waits before it says so.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Takes the VM's lock for the whole of a command, and finishes or undoes what an earlier one left when it was cut off.
 /// What cannot be undone is said and then let go: it must not keep the VM from being changed or deleted.
 pub fn begin(root: &Root, uuid: &str) -> Result<Lock, Failure> {
     let lock = take(root, uuid)?;
+    recover_or_give_up(root, uuid)?;
+    Ok(lock)
+}
+
+/// As [`begin`], for commands that go by force: another one that has the VM and only waits for it, such as for its
+/// shutdown, gives way at once. Before it is disturbed `check` refuses what could not be done.
+pub fn begin_by_force(
+    root: &Root,
+    uuid: &str,
+    check: impl FnOnce() -> Result<(), Failure>,
+) -> Result<Lock, Failure> {
+    interrupt::handle()?;
+    let free = match lock::vm(root, uuid, Duration::ZERO) {
+        Err(gz::Error::Locked(_)) => {
+            check()?;
+            None
+        }
+        other => Some(other?),
+    };
+    // What is left to be finished must not wait either.
+    let _demand = lock::demand(root, uuid)?;
+    let lock = match free {
+        Some(lock) => lock,
+        None => take(root, uuid)?,
+    };
+    recover_or_give_up(root, uuid)?;
+    Ok(lock)
+}
+
+/// Takes the VM's lock; from here on interrupts are requests to stop in good order. Says who has it where that takes
+/// longer.
+pub fn take(root: &Root, uuid: &str) -> Result<Lock, Failure> {
+    interrupt::handle()?;
+    match lock::vm(root, uuid, SILENCE) {
+        Err(gz::Error::Locked(why)) => {
+            crate::cli::tell(&format!("Waiting: {why}"));
+            Ok(lock::vm(root, uuid, PATIENCE)?)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn recover_or_give_up(root: &Root, uuid: &str) -> Result<(), Failure> {
     if let Err(failed) = recover(root, uuid) {
         if let Failure::Failed(message) = failed {
             crate::cli::tell(&message);
         }
         plan::give_up(root, uuid)?;
     }
-    Ok(lock)
-}
-
-/// Takes the VM's lock; from here on interrupts are requests to stop in good order.
-pub fn take(root: &Root, uuid: &str) -> Result<Lock, Failure> {
-    interrupt::handle()?;
-    Ok(lock::vm(root, uuid, PATIENCE)?)
+    Ok(())
 }
 
 /// Finishes or undoes what an earlier command on this VM left. The caller holds the lock.

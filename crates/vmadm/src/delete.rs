@@ -2,6 +2,7 @@
 
 use gz::Root;
 use gz::inventory::{Fields, Inventory};
+use gz::plan::Plan;
 
 use crate::change;
 use crate::cli::options::{Kind, Syntax};
@@ -24,7 +25,12 @@ fn run(mut call: Call) -> Outcome {
 }
 
 fn delete(root: &Root, uuid: &str) -> Result<(), Failure> {
-    let _lock = change::begin(root, uuid)?;
+    let _lock = change::begin_by_force(root, uuid, || plan(root, uuid).map(drop))?;
+    change::execute(root, &plan(root, uuid)?)
+}
+
+/// Everything that can be refused is refused here, before anything is changed.
+fn plan(root: &Root, uuid: &str) -> Result<Plan, Failure> {
     let (vm, _) = change::load(root, uuid, &Fields::all())?
         .ok_or_else(|| Failure::new(format!("VM {uuid} not found")))?;
     let volumes =
@@ -44,6 +50,5 @@ fn delete(root: &Root, uuid: &str) -> Result<(), Failure> {
         }
     }
     let plan = if change::is_omnios(root) { omnios::delete(&vm) } else { delete::plan(&vm) };
-    let plan = plan.map_err(Failure::new)?;
-    change::execute(root, &plan)
+    plan.map_err(Failure::new)
 }

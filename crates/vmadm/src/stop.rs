@@ -40,15 +40,23 @@ fn run_stop(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
     let force = call.options.flag("force") == Some(true);
     let root = &call.root;
-    let _lock = change::begin(root, &uuid)?;
+    // It may go down while the command that has it gives way.
+    let mut was_up = false;
+    let _lock = if force {
+        change::begin_by_force(root, &uuid, || {
+            load(root, &uuid, true)?;
+            was_up = is_up(root, &uuid)?;
+            Ok(())
+        })
+    } else {
+        change::begin(root, &uuid)
+    }?;
     let (vm, brand) = load(root, &uuid, force)?;
     let state = state(&vm).to_owned();
     let on_omnios = change::is_omnios(root);
     let not_running = || format!("VM {uuid} is already not 'running' (currently: {state})");
     if force {
-        let up = zoneadm::find(root, &uuid)?.is_some_and(|zone| {
-            !matches!(zone.state.as_str(), "installed" | "configured" | "incomplete")
-        });
+        let up = was_up || is_up(root, &uuid)?;
         let plan = if on_omnios { omnios::halt(&vm) } else { stop::halt(&vm, brand, up) };
         if up || !on_omnios {
             change::execute(root, &plan)?;
@@ -79,15 +87,15 @@ fn run_reboot(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
     let force = call.options.flag("force") == Some(true);
     let root = &call.root;
-    let _lock = change::begin(root, &uuid)?;
+    let _lock = if force {
+        change::begin_by_force(root, &uuid, || check_reset(&load(root, &uuid, true)?.0))
+    } else {
+        change::begin(root, &uuid)
+    }?;
     let (vm, brand) = load(root, &uuid, true)?;
     let state = state(&vm);
     let plan = if force {
-        if state != "running" {
-            return Err(Failure::new(format!(
-                "Cannot reset vm from state \"{state}\", must be \"running\"."
-            )));
-        }
+        check_reset(&vm)?;
         if change::is_omnios(root) { omnios::reset(&vm, brand) } else { reboot::reset(&vm) }
     } else {
         let docker = vm.get("docker").is_some_and(|docker| docker == true);
@@ -107,6 +115,22 @@ fn run_reboot(mut call: Call) -> Outcome {
     };
     change::execute(root, &plan)?;
     Ok(Some(format!("Successfully completed reboot for VM {uuid}")))
+}
+
+fn check_reset(vm: &Object) -> Result<(), Failure> {
+    match state(vm) {
+        "running" => Ok(()),
+        state => Err(Failure::new(format!(
+            "Cannot reset vm from state \"{state}\", must be \"running\"."
+        ))),
+    }
+}
+
+/// Whether there is something to halt.
+fn is_up(root: &Root, uuid: &str) -> Result<bool, Failure> {
+    Ok(zoneadm::find(root, uuid)?.is_some_and(|zone| {
+        !matches!(zone.state.as_str(), "installed" | "configured" | "incomplete")
+    }))
 }
 
 fn check_nic_tags(root: &Root, vm: &Object) -> Result<(), Failure> {

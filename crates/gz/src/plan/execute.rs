@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::journal::{self, Begun, Journal, Left};
 use super::made::Made;
-use super::{OnFailure, Plan, Step};
+use super::{OnFailure, Plan, Step, run as running};
 use crate::interrupt::{self, Shield};
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::probes;
 use crate::root::Root;
 use crate::tool::{Error, Result};
@@ -141,7 +141,8 @@ impl<'a> Run<'a> {
             OnFailure::Finish => self.note(Begun { index, undo: Vec::new() })?,
             OnFailure::Keep => {}
         }
-        match run(self.root, step) {
+        let done = if step.waits_for_guest() { self.give_way(step) } else { run(self.root, step) };
+        match done {
             Err(error) if self.repeated == Some(index) && is_removed(step, &error) => {}
             other => other?,
         }
@@ -149,6 +150,16 @@ impl<'a> Run<'a> {
             self.reserved = None;
         }
         Ok(())
+    }
+
+    /// Does a step that waits for the guest, as long as no command that goes by force asks for the VM.
+    fn give_way(&self, step: &Step) -> Result<()> {
+        let uuid = &self.plan.uuid;
+        let demands = lock::demands(self.root, uuid);
+        match interrupt::giving_way(demands, || run(self.root, step)) {
+            (Err(Error::Interrupted), Some(to)) => Err(Error::GaveWay { uuid: uuid.clone(), to }),
+            (done, _) => done,
+        }
     }
 
     /// Notes in the journal that a step begins.
@@ -199,8 +210,15 @@ impl Run<'_> {
 
     /// Whether nothing is to be done about a failure by any command but one that the operator gives for that.
     fn is_for_the_operator(&self, index: usize, step: &Step, error: &Error) -> bool {
-        match error {
-            Error::Unprovisioned { .. } => true,
+        match (error, step) {
+            (Error::Unprovisioned { .. }, _) => true,
+            // The new VM is all there, and the other command wants it.
+            (Error::GaveWay { .. }, Step::AwaitProvisioned { uuid, .. }) => {
+                if let Err(error) = running::mark_unprovisioned(self.root, uuid) {
+                    log::warn!("{error}");
+                }
+                true
+            }
             // What a crash has cut off and cannot be finished now may be later.
             _ => {
                 self.plan.only_if_cut_off

@@ -505,7 +505,12 @@ fn await_provisioned(
     if provisioned {
         return Ok(());
     }
-    // The VM stays as it is for the operator to look into, stopped and marked.
+    mark_unprovisioned(root, uuid)?;
+    Err(Error::Unprovisioned { uuid: uuid.to_owned() })
+}
+
+/// A VM that is not waited for any more stays as it is for the operator to look into, stopped and marked.
+pub(super) fn mark_unprovisioned(root: &Root, uuid: &str) -> Result<()> {
     let mark = "remove -F attr name=failed; add attr; set name=failed; set value=\"provisioning\"; \
                 set type=string; end";
     for script in [mark, "remove attr name=transition", "set autoboot=false"] {
@@ -513,6 +518,5 @@ fn await_provisioned(
             log::warn!("{error}");
         }
     }
-    zoneadm::halt(root, uuid)?;
-    Err(Error::Unprovisioned { uuid: uuid.to_owned() })
+    zoneadm::halt(root, uuid).map(drop)
 }

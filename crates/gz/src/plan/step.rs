@@ -189,4 +189,21 @@ impl Step {
     pub(super) fn is_all_or_nothing(&self) -> bool {
         matches!(self, Self::Rollback { .. })
     }
+
+    /// Whether it waits for what goes on in the VM: it gives way to a command that goes by force.
+    pub(super) fn waits_for_guest(&self) -> bool {
+        match self {
+            Self::ShutDown { .. }
+            | Self::AwaitDown { .. }
+            | Self::RebootFromWithin { .. }
+            | Self::TerminateInit { .. }
+            | Self::PowerDown { .. }
+            | Self::AwaitProvisioned { .. } => true,
+            // The brand waits for the guest to power down.
+            Self::Zoneadm { arguments, .. } => {
+                arguments.first().is_some_and(|command| command == "shutdown")
+            }
+            _ => false,
+        }
+    }
 }
