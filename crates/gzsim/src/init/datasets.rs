@@ -53,7 +53,10 @@ impl<'a> Store<'a> {
             Self::Simulated(_) => {
                 self.simulated(|zfs| zfs.create_volume(name, size, &[("refreservation", "none")]))
             }
-            Self::Real(real) => real.create(&["-s", "-V", &size.to_string()], name, &[]),
+            // The block size that illumos has where none is given; OpenZFS has a larger one.
+            Self::Real(real) => {
+                real.create(&["-s", "-b", "8192", "-V", &size.to_string()], name, &[])
+            }
         }
     }
 
