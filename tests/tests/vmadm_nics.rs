@@ -85,6 +85,58 @@ fn of_two_updates_that_want_one_address_one_gets_it() {
     }
 }
 
+#[test]
+fn addresses_conflict_however_they_are_spelt() {
+    needs!(Need::Brand("joyent"), Need::Image(IMAGE), Need::NicTag("admin"));
+    let gz = Gz::new();
+    let first = json!({"mac": "02:08:20:AB:CD:0F", "ips": ["fd00::5/64"]});
+    let _ = gz.create(&vm(UUID, &first)).ok();
+    let nic = |key: &str| gz.vmadm(&["get", UUID]).ok().json()["nics"][0][key].clone();
+    assert_eq!(nic("mac"), "02:08:20:ab:cd:0f");
+    let before = gz.snapshot();
+    let spellings = [
+        json!({"mac": "02:08:20:ab:cd:0f"}),
+        json!({"mac": "2:8:20:AB:cd:f"}),
+        json!({"mac": "020820abcd0f"}),
+        json!({"ips": ["FD00::5/64"]}),
+        json!({"ips": ["fd00:0:0::0005/064"]}),
+    ];
+    for nic in &spellings {
+        let run = gz.create(&vm(OTHER, nic)).failed();
+        assert_eq!(run.stderr.trim_end(), CONFLICT, "{nic}");
+    }
+    let _ = gz.create(&vm(OTHER, &json!({"mac": "2:8:20:0:0:2"}))).ok();
+    let with_other = gz.snapshot();
+    let update = |uuid: &str, update: &Value| {
+        gz.run_with("vmadm", &["update", uuid], update.to_string().as_bytes())
+    };
+    for nic in &spellings {
+        let mut nic = nic.clone();
+        nic["nic_tag"] = json!("admin");
+        let run = update(OTHER, &json!({"add_nics": [nic]})).failed();
+        assert_eq!(run.stderr.trim_end(), CONFLICT, "{nic}");
+    }
+    let own = update(UUID, &json!({"add_nics": [{"nic_tag": "admin", "mac": "2:8:20:ab:cd:f"}]}));
+    assert!(own.failed().stderr.contains("Cannot add multiple NICs with the same MAC"));
+    assert_eq!(gz.changes_since(&with_other), "");
+    let _ = gz.vmadm(&["delete", OTHER]).ok();
+    let mut twice = vm(OTHER, &json!({"mac": "02:08:20:00:00:0a"}));
+    let second = json!({"nic_tag": "admin", "ips": ["dhcp"], "mac": "2:8:20:0:0:A"});
+    twice["nics"].as_array_mut().expect("a list").push(second);
+    let run = gz.create(&twice).failed();
+    assert_eq!(
+        run.stderr.trim_end(),
+        "Cannot add multiple NICs with the same MAC: 02:08:20:00:00:0a"
+    );
+    assert_eq!(gz.changes_since(&before), "");
+
+    // One that is there is found by any spelling.
+    let _ = update(UUID, &json!({"update_nics": [{"mac": "2:8:20:AB:cd:f", "mtu": 9000}]})).ok();
+    assert_eq!(nic("mtu"), 9000);
+    let _ = update(UUID, &json!({"remove_nics": ["2:8:20:ab:cd:f"]})).ok();
+    assert_eq!(nic("mac"), Value::Null);
+}
+
 /// The link properties of the running zone's interface.
 fn link(gz: &Gz, uuid: &str, interface: &str) -> BTreeMap<String, String> {
     let arguments = ["show-linkprop", "-c", "-o", "property,value", "-z", uuid, interface];

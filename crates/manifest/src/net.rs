@@ -25,6 +25,22 @@ pub fn address(text: &str) -> &str {
     }
 }
 
+/// The one spelling that all texts of the same address have, with the prefix length where there is one; what is no
+/// address is given back.
+pub fn canonical(text: &str) -> String {
+    let plain = |address: &str| address.parse::<IpAddr>().map(|address| address.to_string());
+    match split(text) {
+        Some((address, length)) => plain(address).map(|address| format!("{address}/{length}")),
+        None => plain(text),
+    }
+    .unwrap_or_else(|_| text.to_owned())
+}
+
+/// Whether two texts are the same address with the same prefix length.
+pub fn same(a: &str, b: &str) -> bool {
+    a == b || canonical(a) == canonical(b)
+}
+
 /// Splits `address/length`. The length is what JavaScript's parseInt reads: digits, followed by
 /// anything.
 fn split(text: &str) -> Option<(&str, u32)> {
@@ -108,6 +124,14 @@ mod tests {
         }
         assert_eq!(address("10.0.0.1/24"), "10.0.0.1");
         assert_eq!(address("dhcp"), "dhcp");
+    }
+
+    #[test]
+    fn spellings_of_an_address_are_one() {
+        assert!(same("FD00:0::5/64", "fd00::5/64") && same("fd00::5", "fd00:0:0::0005"));
+        assert!(same("10.0.0.1/24", "10.0.0.1/024") && same("dhcp", "dhcp"));
+        assert!(!same("10.0.0.1/24", "10.0.0.1/16") && !same("fd00::5/64", "fd00::5"));
+        assert!(!same("dhcp", "addrconf"));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use super::nics::After;
 use crate::facts::Facts;
 use crate::fields::{Fields, Object};
+use crate::net;
 use crate::normalise::list_items;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
+use crate::validate::value::same_mac;
 use crate::vm_object::VmObject;
 
 /// The MTU of Ethernet, which NICs on physical networks must have at least.
@@ -18,11 +20,10 @@ pub(super) fn check(payload: &Payload, after: &After, facts: &Facts) -> Result<(
         // A failed VM holds nothing, unless it runs against all expectation.
         let inert = vm.state() == "failed" && vm.zone_state() != "running";
         let nic_conflicts = |nic: &Object| {
-            after
-                .ips
-                .iter()
-                .any(|(ip, new)| same_network(nic, new) && list_items(nic, "ips").contains(ip))
-                || nic.text("mac").is_some_and(|mac| after.macs.iter().any(|new| new == mac))
+            after.ips.iter().any(|(ip, new)| same_network(nic, new) && has_ip(nic, ip))
+                || nic
+                    .text("mac")
+                    .is_some_and(|mac| after.macs.iter().any(|new| same_mac(new, mac)))
                 || nic.integer("vrrp_vrid").is_some_and(|vrid| after.vrids.contains(&vrid))
         };
         let same_port = vnc_port.is_some() && vm.integer("vnc_port") == vnc_port;
@@ -34,6 +35,10 @@ pub(super) fn check(payload: &Payload, after: &After, facts: &Facts) -> Result<(
         );
     }
     Ok(())
+}
+
+fn has_ip(nic: &Object, ip: &str) -> bool {
+    list_items(nic, "ips").iter().any(|own| net::same(own, ip))
 }
 
 fn same_network(a: &Object, b: &Object) -> bool {

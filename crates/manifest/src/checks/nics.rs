@@ -12,6 +12,7 @@ use crate::net;
 use crate::normalise::list_items;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
+use crate::validate::value::same_mac;
 use crate::vm_object::VmObject;
 
 const MAX_IPS: usize = 20;
@@ -116,9 +117,13 @@ fn mac_of(nic: &Object) -> Option<String> {
     nic.text("mac").map(str::to_owned).or_else(|| nic.integer("vrrp_vrid").map(vrrp_mac))
 }
 
+/// Whether that is the NIC's address, however it is spelt.
+fn is_of(nic: &Object, mac: &str) -> bool {
+    mac_of(nic).is_some_and(|own| same_mac(&own, mac))
+}
+
 fn same_nic(a: &Object, b: &Object) -> bool {
-    let mac = mac_of(a);
-    mac.is_some() && mac == mac_of(b)
+    mac_of(a).zip(mac_of(b)).is_some_and(|(a, b)| same_mac(&a, &b))
 }
 
 fn static_ips(nic: &Object) -> impl Iterator<Item = String> {
@@ -151,7 +156,7 @@ fn check_changed(
         after.vrids.push(vrid);
     }
     if added && let Some(mac) = nic.text("mac") {
-        if after.macs.iter().chain(&current.macs).any(|known| known == mac) {
+        if after.macs.iter().chain(&current.macs).any(|known| same_mac(known, mac)) {
             return Refusal::rule(format!("Cannot add multiple NICs with the same MAC: {mac}"));
         }
         after.macs.push(mac.to_owned());
@@ -193,7 +198,8 @@ fn check_ips(nic: &Object, after: &mut After, current: &Current) -> Result<(), R
         if !net::is_cidr(&ip) {
             return Refusal::rule(format!("Invalid IP for NIC: {}", Compact(nic)));
         }
-        if current.ips.contains(&ip) || after.ips.iter().any(|(known, _)| *known == ip) {
+        let mut taken = current.ips.iter().chain(after.ips.iter().map(|(known, _)| known));
+        if taken.any(|known| net::same(known, &ip)) {
             return Refusal::rule(format!("Cannot add multiple NICs with the same IP: {ip}"));
         }
         after.ips.push((ip, whole.clone()));
@@ -290,9 +296,7 @@ fn check_cids(nic: &Object) -> Result<(), Refusal> {
 /// Takes out the NICs that are removed, with their addresses.
 fn remove(payload: &Payload, after: &mut After, current: &mut Current) {
     for mac in payload.texts("remove_nics") {
-        let Some(at) = after.nics.iter().position(|nic| mac_of(nic).as_deref() == Some(mac)) else {
-            continue;
-        };
+        let Some(at) = after.nics.iter().position(|nic| is_of(nic, mac)) else { continue };
         let nic = after.nics.remove(at);
         for ip in static_ips(&nic) {
             after.ips.retain(|(known, _)| *known != ip);
@@ -305,8 +309,9 @@ fn remove(payload: &Payload, after: &mut After, current: &mut Current) {
 fn check_together(after: &After, current: &Current) -> Result<(), Refusal> {
     for nic in &after.nics {
         if nic.has("vrrp_vrid") {
-            let own =
-                |ip: &String| current.primary_ips.iter().any(|primary| primary == net::address(ip));
+            let own = |ip: &String| {
+                current.primary_ips.iter().any(|primary| net::same(primary, net::address(ip)))
+            };
             if list_items(nic, "ips").iter().any(own) {
                 return Refusal::rule("Cannot set vrrp_primary_ip to the IP of a VRRP nic");
             }
@@ -328,7 +333,7 @@ fn check_together(after: &After, current: &Current) -> Result<(), Refusal> {
     }
     for primary in &current.primary_ips {
         let mut ips = current.ips.iter().chain(after.ips.iter().map(|(ip, _)| ip));
-        if !ips.any(|ip| net::address(ip) == primary) {
+        if !ips.any(|ip| net::same(net::address(ip), primary)) {
             return Refusal::rule("vrrp_primary_ip must belong to the same VM");
         }
     }

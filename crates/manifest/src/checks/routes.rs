@@ -7,7 +7,7 @@ use crate::normalise::list_items;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
 use crate::validate::members;
-use crate::validate::value::canonical_mac;
+use crate::validate::value::{canonical_mac, same_mac};
 use crate::vm_object::VmObject;
 
 /// What the gateway of a route is.
@@ -70,7 +70,7 @@ fn classify(gateway: &str, nics: &[Object]) -> Gateway {
         return Gateway::Address;
     }
     let nic = if let Some(mac) = within(gateway, "macs[").and_then(canonical_mac) {
-        nics.iter().find(|nic| nic.text("mac") == Some(&mac))
+        nics.iter().find(|nic| nic.text("mac").is_some_and(|own| same_mac(own, &mac)))
     } else if let Some(index) = within(gateway, "nics[").filter(|index| is_digits(index)) {
         index.parse::<usize>().ok().and_then(|index| nics.get(index))
     } else {

@@ -150,6 +150,7 @@ pub fn prepare_update(
     disks::complete_added(payload, Some(vm), brand, ids)?;
     nics::modernise_added(payload)?;
     nics::modernise_updated(payload, vm)?;
+    nics::name_removed(payload, vm);
     types::coerce_booleans(payload);
     checks::check_update(payload, vm, brand, facts)?;
     Ok(Prepared { brand, dropped })

@@ -9,7 +9,7 @@ use crate::json::Compact;
 use crate::net;
 use crate::payload::Payload;
 use crate::refusal::Refusal;
-use crate::validate::value::canonical_mac;
+use crate::validate::value::{canonical_mac, same_mac};
 use crate::vm_object::VmObject;
 
 /// Gives NICs that are added a MAC address; `interface` becomes `physical`, and `primary` is true
@@ -22,9 +22,8 @@ pub(super) fn complete_added(payload: &mut Payload, ids: &mut dyn Ids) {
             let mac = nic.integer("vrrp_vrid").map_or_else(|| ids.mac(), vrrp_mac);
             nic.set("mac", mac);
         }
-        // Twelve digits without colons are an address too, but not to zonecfg.
-        if let Some(mac) = nic.text("mac").filter(|mac| !mac.contains(':')).and_then(canonical_mac)
-        {
+        // zonecfg stores an address in this spelling, and takes twelve digits without colons for another one.
+        if let Some(mac) = nic.text("mac").and_then(canonical_mac) {
             nic.set("mac", mac);
         }
         nic.take("index");
@@ -49,16 +48,33 @@ pub(super) fn modernise_added(payload: &mut Payload) -> Result<(), Refusal> {
 /// Brings NICs that are updated into present form, with the help of what they were.
 pub(super) fn modernise_updated(payload: &mut Payload, vm: &VmObject) -> Result<(), Refusal> {
     for nic in payload.objects_mut("update_nics") {
-        let Some(mac) = nic.value("mac") else {
+        let Some(mac) = nic.value("mac").map(js::to_text) else {
             return Refusal::rule("NIC object needs a .mac property to update");
         };
-        let Some(old) = vm.objects("nics").find(|old| old.value("mac") == Some(mac)) else {
+        let Some((old, mac)) = known(vm, &mac) else {
             return Refusal::rule("There is no existing NIC with that mac address");
         };
+        nic.set("mac", mac);
         complete_update(nic, old)?;
         modernise(nic)?;
     }
     Ok(())
+}
+
+/// Spells the addresses in `remove_nics` as the VM does.
+pub(super) fn name_removed(payload: &mut Payload, vm: &VmObject) {
+    let Some(Value::Array(macs)) = payload.object_mut().get_mut("remove_nics") else { return };
+    for mac in macs {
+        if let Some((_, own)) = mac.as_str().and_then(|mac| known(vm, mac)) {
+            *mac = own.into();
+        }
+    }
+}
+
+/// The VM's NIC that has this MAC address, and the address as the VM spells it.
+fn known<'a>(vm: &'a VmObject, mac: &str) -> Option<(&'a Object, &'a str)> {
+    let addresses = vm.objects("nics").filter_map(|nic| Some((nic, nic.text("mac")?)));
+    addresses.into_iter().find(|(_, own)| same_mac(own, mac))
 }
 
 /// Adds the address to a new netmask, or the netmask to a new address, from the NIC's single IPv4

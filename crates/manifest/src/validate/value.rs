@@ -186,7 +186,7 @@ pub fn is_mac(text: &str) -> bool {
 /// The usual form of a MAC address that is given with colons, dashes or neither: two-digit numbers
 /// in lower case with colons between.
 pub fn canonical_mac(text: &str) -> Option<String> {
-    let octets: Vec<&str> = if text.len() == 12 && text.is_ascii() {
+    let octets: Vec<&str> = if text.len() == 12 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
         (0..12).step_by(2).map(|at| &text[at..at + 2]).collect()
     } else if text.contains(':') {
         text.split(':').collect()
@@ -197,6 +197,11 @@ pub fn canonical_mac(text: &str) -> Option<String> {
         octets.iter().map(|octet| format!("{octet:0>2}").to_ascii_lowercase()).collect();
     let mac = octets.join(":");
     is_mac(&mac).then_some(mac)
+}
+
+/// Whether two texts are the same MAC address.
+pub fn same_mac(a: &str, b: &str) -> bool {
+    a == b || canonical_mac(a).is_some_and(|usual| Some(usual) == canonical_mac(b))
 }
 
 fn is_sector_size(text: &str) -> bool {
@@ -309,6 +314,9 @@ mod tests {
         ] {
             assert_eq!(canonical_mac(bad), None, "{bad}");
         }
+        assert_eq!(canonical_mac("2:8:20:0:0:A").as_deref(), Some("02:08:20:00:00:0a"));
+        assert!(same_mac("2:8:20:a:BB:cc", "0208200abbcc") && same_mac("x", "x"));
+        assert!(!same_mac("2:8:20:a:bb:cc", "2:8:20:a:bb:cd") && !same_mac("", "x"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Filters of list and lookup: `key=value`, and `key=~regex` without regard to case.
 
 use manifest::properties::Flatten;
+use manifest::validate::value::same_mac;
 use manifest::{Fields, VmObject};
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
@@ -63,7 +64,7 @@ impl Filter {
         let Some(found) = value.and_then(text) else { return false };
         match &self.test {
             Test::Match(regex) => regex.is_match(&found),
-            Test::Equal(wanted) if self.is_mac() => found == padded_mac(wanted),
+            Test::Equal(wanted) if self.is_mac() => same_mac(&found, wanted),
             Test::Equal(wanted) => found == *wanted,
         }
     }
@@ -74,17 +75,6 @@ fn compile(pattern: &str) -> Result<Regex, Failure> {
         .case_insensitive(true)
         .build()
         .map_err(|error| Failure::new(format!("Invalid regular expression: /{pattern}/: {error}")))
-}
-
-/// A MAC address with two digits a group, as the VM object has it.
-fn padded_mac(mac: &str) -> String {
-    mac.split(':')
-        .map(|group| {
-            u8::from_str_radix(group, 16)
-                .map_or_else(|_| group.to_owned(), |byte| format!("{byte:02x}"))
-        })
-        .collect::<Vec<_>>()
-        .join(":")
 }
 
 /// The filters of `key=value` operands; the first key that is none is refused as an invalid `kind` key.
