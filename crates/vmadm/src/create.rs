@@ -80,12 +80,13 @@ fn plan(
     if on_omnios {
         omnios::check(&object).map_err(Failure::new)?;
     }
-    let facts = facts::for_checks(root, &object, None, uuid)?;
+    let (facts, warnings) = facts::for_checks(root, &object, None, uuid)?;
     let given = object.clone();
     let mut payload = Payload::from(object);
     let prepared = normalise::prepare_create(Action::Create, &mut payload, &facts, ids)
         .map_err(|refusal| refused(&refusal, &payload, &facts))?;
-    let notes = dropped_notes(&prepared.dropped, call.options.flag("strict") == Some(true))?;
+    let mut notes = dropped_notes(&prepared.dropped, call.options.flag("strict") == Some(true))?;
+    notes.extend(warnings);
     if payload.text("zonename") != Some(uuid) {
         check_zonename(root, payload.text("zonename").unwrap_or_default())?;
     }

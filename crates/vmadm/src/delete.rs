@@ -4,11 +4,11 @@ use gz::Root;
 use gz::inventory::{Fields, Inventory};
 use gz::plan::Plan;
 
-use crate::change;
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
 use crate::plan::{delete, omnios};
+use crate::{change, damage};
 
 pub const COMMAND: Command = Command {
     names: &["delete", "destroy"],
@@ -20,6 +20,7 @@ pub const COMMAND: Command = Command {
 fn run(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
     delete(&call.root, &uuid)
+        .map_err(|error| damage::with_advice(&call.root, &uuid, error))
         .map_err(|error| change::prefixed(error, &format!("Failed to delete VM {uuid}: ")))?;
     Ok(Some(format!("Successfully deleted VM {uuid}")))
 }

@@ -9,6 +9,7 @@ use manifest::{Brand, Facts, Flavour, Payload, VmType};
 use serde_json::Value;
 
 use crate::cli::Failure;
+use crate::damage;
 use crate::plan::{Object, create, omnios};
 
 /// The names of the pools.
@@ -40,14 +41,15 @@ pub fn for_validation(root: &Root, payload: &Object, pool: Option<&str>) -> Resu
 }
 
 /// Facts for the checks of create and update: those of validation, nic tags and other VMs as far as the payload touches
-/// them.
+/// them. With them comes a warning for each VM that cannot be read, so that conflicts with it go unnoticed.
 pub fn for_checks(
     root: &Root,
     payload: &Object,
     pool: Option<&str>,
     own_uuid: &str,
-) -> Result<Facts, Failure> {
+) -> Result<(Facts, Vec<String>), Failure> {
     let mut facts = for_validation(root, payload, pool)?;
+    let mut warnings = Vec::new();
     facts.absent_sources = absent_sources(root, payload);
     if names_nics(payload) {
         facts.nic_tags = Some(match facts.flavour {
@@ -62,9 +64,9 @@ pub fn for_checks(
         let fields = Fields::of(["uuid", "state", "zone_state", "nics", "vnc_port"]);
         let mut all = Inventory::all(root)?;
         all.retain(|uuid| uuid != own_uuid);
-        facts.other_vms = all.load(&fields)?;
+        (facts.other_vms, warnings) = damage::readable(&all, &fields)?;
     }
-    Ok(facts)
+    Ok((facts, warnings))
 }
 
 /// What a `nic_tag` may name on OmniOS: a tag of the settings or a link that VNICs can be made over; `auto` is the link

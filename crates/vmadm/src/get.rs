@@ -1,11 +1,12 @@
 //! `vmadm get`.
 
-use gz::inventory::{self, ConfigFile, Fields};
+use gz::inventory::{self, Fields};
 use manifest::Fields as _;
 
 use crate::cli::options::Syntax;
 use crate::cli::{Call, Failure, Outcome, print, tell};
 use crate::commands::Command;
+use crate::damage;
 
 pub const COMMAND: Command = Command { names: &["get", "json"], syntax: Syntax::NONE, run };
 
@@ -13,10 +14,8 @@ fn run(mut call: Call) -> Outcome {
     let uuid = call.uuid()?;
     let vm = inventory::get(&call.root, &uuid, &Fields::all())?.ok_or_else(|| not_found(&uuid))?;
     let zonepath = vm.text("zonepath").unwrap_or_default();
-    for file in [ConfigFile::Metadata, ConfigFile::Routes, ConfigFile::Tags] {
-        if let Err(error) = file.read(&call.root, zonepath) {
-            tell(&format!("warning: {error}; shown as empty"));
-        }
+    for (_, error) in damage::of(&call.root, zonepath) {
+        tell(&format!("warning: {error}; shown as empty"));
     }
     print(&(manifest::json::pretty(&vm.into_value()) + "\n"))?;
     Ok(None)

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod commands;
 mod console;
 mod create;
+mod damage;
 mod delete;
 mod events;
 mod facts;

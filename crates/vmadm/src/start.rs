@@ -11,7 +11,7 @@ use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
 use crate::plan::start::{self, Extra};
 use crate::plan::{Object, omnios};
-use crate::{change, facts};
+use crate::{change, damage, facts};
 
 pub const COMMAND: Command = Command { names: &["start", "boot"], syntax: Syntax::NONE, run };
 
@@ -51,6 +51,7 @@ fn start(root: &Root, uuid: &str, mut extra: Extra) -> Outcome {
         start::plan(&vm, brand, &extra)
     };
     let plan = plan.map_err(Failure::new)?;
+    damage::check(root, &vm, &plan)?;
     change::execute(root, &plan)?;
     Ok(Some(format!("Successfully started VM {uuid}")))
 }

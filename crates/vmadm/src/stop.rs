@@ -8,7 +8,7 @@ use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome};
 use crate::commands::Command;
 use crate::plan::{Object, omnios, reboot, stop};
-use crate::{change, facts};
+use crate::{change, damage, facts};
 
 const SYNTAX: Syntax = Syntax {
     types: &[("timeout", Kind::Number), ("force", Kind::Flag)],
@@ -18,9 +18,10 @@ const SYNTAX: Syntax = Syntax {
 pub const STOP: Command = Command { names: &["stop", "halt"], syntax: SYNTAX, run: run_stop };
 pub const REBOOT: Command = Command { names: &["reboot"], syntax: SYNTAX, run: run_reboot };
 
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "autoboot",
     "brand",
+    "customer_metadata",
     "docker",
     "internal_metadata",
     "nics",
@@ -111,7 +112,9 @@ fn run_reboot(mut call: Call) -> Outcome {
         } else {
             reboot::plan(&vm, brand, facts::disk_uuids(&vm))
         };
-        plan.map_err(Failure::new)?
+        let plan = plan.map_err(Failure::new)?;
+        damage::check(root, &vm, &plan)?;
+        plan
     };
     change::execute(root, &plan)?;
     Ok(Some(format!("Successfully completed reboot for VM {uuid}")))

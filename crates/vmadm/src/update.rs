@@ -15,7 +15,7 @@ use crate::commands::Command;
 use crate::create::{dropped_notes, refused};
 use crate::plan::update::{self, Question, Reservation};
 use crate::plan::{Object, create, omnios};
-use crate::{change, facts};
+use crate::{change, damage, facts};
 
 pub const COMMAND: Command = Command {
     names: &["update"],
@@ -69,12 +69,13 @@ fn plan(
     }
     let given = object.clone();
     let pool = vm.get("zpool").and_then(Value::as_str);
-    let facts = facts::for_checks(root, &object, pool, uuid)?;
+    let (facts, warnings) = facts::for_checks(root, &object, pool, uuid)?;
     let mut payload = Payload::from(object);
     let vm = VmObject::from(vm);
     let prepared = normalise::prepare_update(&mut payload, &vm, &facts, &mut RandomIds)
         .map_err(|refusal| refused(&refusal, &payload, &facts))?;
-    let notes = dropped_notes(&prepared.dropped, strict)?;
+    let mut notes = dropped_notes(&prepared.dropped, strict)?;
+    notes.extend(warnings);
     let (vm, payload) = (vm.into_object(), payload.into_object());
     let mut facts = read_facts(root, &vm, &payload, brand)?;
     let plan = if on_omnios {
@@ -86,7 +87,9 @@ fn plan(
             update::changes_what_rules_go_by(&payload) && facts::others_have_firewall(root, &vm)?;
         update::plan(&vm, payload, brand, &facts)
     };
-    Ok((plan.map_err(Failure::new)?, notes))
+    let plan = plan.map_err(Failure::new)?;
+    notes.extend(damage::check(root, &vm, &plan)?);
+    Ok((plan, notes))
 }
 
 fn read_facts(

@@ -33,17 +33,33 @@ impl ConfigFile {
         }
     }
 
-    /// Reads it; a file that is not there is an empty object. One that is no JSON is an error: who means to change it
+    /// Reads it; a file that is not there is an empty object. One that is no JSON, or not of its form, is an error: who means to change it
     /// must not go on from nothing.
     pub fn read(self, root: &Root, zonepath: &str) -> Result<Value> {
         let path = root.path(zonepath).join(self.path());
         let Some(text) = files::read_optional(&path)? else {
             return Ok(Value::Object(Object::new()));
         };
-        serde_json::from_slice(&text).map_err(|error| Error::Unexpected {
-            what: path.display().to_string(),
-            why: error.to_string(),
-        })
+        let damaged = |why: String| Error::Unexpected { what: path.display().to_string(), why };
+        let value = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        self.check_form(&value).map_err(damaged)?;
+        Ok(value)
+    }
+
+    /// Refuses what is JSON, but not of the file's form: who changes it would drop that.
+    fn check_form(self, value: &Value) -> std::result::Result<(), String> {
+        if !value.is_object() {
+            return Err("it is no JSON object".to_owned());
+        }
+        let tables: &[&str] = match self {
+            Self::Metadata => &["customer_metadata", "internal_metadata"],
+            Self::Routes | Self::Tags => &[],
+        };
+        match tables.iter().find(|table| !(value[**table].is_null() || value[**table].is_object()))
+        {
+            Some(table) => Err(format!("{table} is no object")),
+            None => Ok(()),
+        }
     }
 
     /// Reads it for showing: what cannot be read is empty, as in the original, and said in a warning.

@@ -37,6 +37,13 @@ struct Shared {
     kstat: HashMap<String, ZoneMisc>,
 }
 
+/// A VM that cannot be read, and why.
+#[derive(Debug)]
+pub struct Unreadable {
+    pub uuid: String,
+    pub error: Error,
+}
+
 /// Some or all VMs of this system, before anything but the list of zones is read.
 #[derive(Debug)]
 pub struct Inventory<'a> {
@@ -89,6 +96,19 @@ impl<'a> Inventory<'a> {
     /// The VM objects with the wanted fields and whatever came with them for free.
     pub fn load(&self, wanted: &Fields) -> Result<Vec<VmObject>> {
         self.load_each(wanted)?.into_iter().collect()
+    }
+
+    /// The same of the VMs that can be read, and the others with what is wrong with them: one damaged VM must not keep
+    /// the others from being seen.
+    pub fn load_readable(&self, wanted: &Fields) -> Result<(Vec<VmObject>, Vec<Unreadable>)> {
+        let (mut vms, mut unreadable) = (Vec::new(), Vec::new());
+        for (zone, vm) in self.zones.iter().zip(self.load_each(wanted)?) {
+            match vm {
+                Ok(vm) => vms.push(vm),
+                Err(error) => unreadable.push(Unreadable { uuid: zone.uuid.clone(), error }),
+            }
+        }
+        Ok((vms, unreadable))
     }
 
     /// The same, where those that can be read are wanted whether the others can be or not.

@@ -6,7 +6,7 @@ use manifest::ids::RandomIds;
 use manifest::{Action, Brand, Fields as _, Payload, normalise};
 use serde_json::Value;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, tell};
 use crate::plan::{Object, receive};
 use crate::{change, facts};
 
@@ -35,7 +35,10 @@ pub(super) fn without_images(root: &Root, vm: &Object, uuid: &str) -> Result<Pre
 
 fn prepare(root: &Root, object: Object, uuid: &str) -> Result<Prepared, Failure> {
     let reserved = change::reserve(root, &object)?;
-    let known = facts::for_checks(root, &object, None, uuid)?;
+    let (known, warnings) = facts::for_checks(root, &object, None, uuid)?;
+    for warning in &warnings {
+        tell(warning);
+    }
     let mut payload = Payload::from(object);
     let prepared = normalise::prepare_create(Action::Receive, &mut payload, &known, &mut RandomIds)
         .map_err(Failure::new)?;

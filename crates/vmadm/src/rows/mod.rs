@@ -11,7 +11,8 @@ use gz::Root;
 use gz::inventory::{Fields, Inventory};
 use manifest::{Brand, Fields as _, VmObject, VmType};
 
-use crate::cli::Failure;
+use crate::cli::{Failure, tell};
+use crate::damage;
 use filter::Filter;
 
 /// The VMs that `filters` let through, with the wanted fields and the computed ones of [`add_computed`].
@@ -28,16 +29,25 @@ pub fn select(root: &Root, filters: &[Filter], wanted: &Fields) -> Result<Vec<Vm
     };
     let needed = Fields::of(filters.iter().map(Filter::field));
     if !filters.is_empty() && !needed.cover(wanted) {
-        let kept: HashSet<String> = matching(inventory.load(&needed)?, filters)
+        let kept: HashSet<String> = matching(load(&inventory, &needed)?, filters)
             .iter()
             .map(|vm| vm.uuid().to_owned())
             .collect();
         inventory.retain(|uuid| kept.contains(uuid));
-        let mut vms = inventory.load(wanted)?;
+        let mut vms = load(&inventory, wanted)?;
         vms.iter_mut().for_each(add_computed);
         return Ok(vms);
     }
-    Ok(matching(inventory.load(&merge(&needed, wanted))?, filters))
+    Ok(matching(load(&inventory, &merge(&needed, wanted))?, filters))
+}
+
+/// The VMs that can be read; which ones cannot be is said on standard error.
+fn load(inventory: &Inventory<'_>, fields: &Fields) -> Result<Vec<VmObject>, Failure> {
+    let (vms, warnings) = damage::readable(inventory, fields)?;
+    for warning in &warnings {
+        tell(warning);
+    }
+    Ok(vms)
 }
 
 fn merge(needed: &Fields, wanted: &Fields) -> Fields {
