@@ -23,6 +23,8 @@ pub(super) fn complete(payload: &mut Payload, vm: Option<&VmObject>, brand: Bran
         store(payload, "max_physical_memory", get(payload, "ram") + overhead);
     }
 
+    default_unset(payload, old_physical);
+
     if payload.has("max_physical_memory") {
         let physical = get(payload, "max_physical_memory");
         if !payload.has("max_locked_memory") {
@@ -79,6 +81,16 @@ pub(super) fn complete(payload: &mut Payload, vm: Option<&VmObject>, brand: Bran
 
     keep_above_ram(payload, vm, brand);
     keep_in_order(payload, old_physical);
+}
+
+/// Who unsets the locked memory or the swap of a VM that has physical memory asks for what a new VM gets.
+fn default_unset(payload: &mut Payload, old_physical: Option<f64>) {
+    let Some(physical) = payload.number("max_physical_memory").or(old_physical) else { return };
+    for (key, least) in [("max_locked_memory", 0.0), ("max_swap", MIN_SWAP)] {
+        if payload.object().get(key).is_some_and(Value::is_null) {
+            store(payload, key, physical.max(least));
+        }
+    }
 }
 
 /// A guest's memory must fit into the limits of its zone.
@@ -177,6 +189,19 @@ mod tests {
             completed(json!({"max_swap": 100, "max_locked_memory": 4096}), Some(vm), Brand::Joyent),
             json!({"max_swap": 1024, "max_locked_memory": 1024})
         );
+    }
+
+    #[test]
+    fn an_unset_size_is_the_default() {
+        let vm = json!({"max_physical_memory": 128, "max_locked_memory": 64, "max_swap": 2048});
+        let unset = json!({"max_swap": null, "max_locked_memory": null});
+        assert_eq!(
+            completed(unset, Some(vm.clone()), Brand::Joyent),
+            json!({"max_swap": 256, "max_locked_memory": 128})
+        );
+        let grown = json!({"max_swap": null, "max_physical_memory": 1024});
+        let vm = completed(grown, Some(vm), Brand::Joyent);
+        assert_eq!((&vm["max_swap"], &vm["max_locked_memory"]), (&json!(1024), &json!(960)));
     }
 
     #[test]
