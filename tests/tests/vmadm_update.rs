@@ -65,6 +65,64 @@ fn resource_controls_of_a_running_zone_follow() {
 }
 
 #[test]
+fn an_integer_that_is_unset_is_the_default_or_refused() {
+    needs!(Need::Simulation);
+    let gz = Gz::new();
+    let _ = gz.create(&joyent(json!({"max_swap": 1024, "max_locked_memory": 100}))).ok();
+    let unset = json!({"max_swap": null, "max_locked_memory": null});
+    let _ = update(&gz, &unset).ok();
+    let vm = gz.vmadm(&["get", UUID]).ok().json();
+    assert_eq!((&vm["max_swap"], &vm["max_locked_memory"]), (&json!(256), &json!(256)));
+    let integers = manifest::properties::PROPERTIES.iter().filter(|property| {
+        property.kind == Some(manifest::properties::Kind::Integer) && property.nested().is_none()
+    });
+    for property in integers {
+        let run = update(&gz, &json!({property.name: null}));
+        let refused = run.stderr.starts_with("Invalid value(s) for: ");
+        assert!(run.exit == Some(0) || refused, "{}: {}", property.name, run.stderr);
+    }
+}
+
+#[test]
+fn what_an_update_does_not_take_is_told_of() {
+    needs!(Need::Simulation);
+    let gz = Gz::new();
+    let more = json!({"tags": {"a": "b"}, "customer_metadata": {"k": "v"}, "alias": "one",
+        "resolvers": ["8.8.8.8"], "routes": {"10.1.0.0/16": "10.88.88.1"}});
+    let _ = gz.create(&joyent(more)).ok();
+    let notes = |payload: &Value, options: &[&str]| -> Vec<String> {
+        let arguments = [&["update", UUID], options].concat();
+        let run = gz.run_with("vmadm", &arguments, payload.to_string().as_bytes()).ok();
+        let mut lines = run.stderr.lines().map(str::to_owned);
+        assert_eq!(lines.next(), Some(format!("Successfully updated VM {UUID}")));
+        lines.collect()
+    };
+    let given = json!({"customer_metadata": {"k": "w"}, "tags": {}, "nics": [], "brand": "lx", "state": "stopped",
+        "zone_state": "installed", "quota": 6, "qouta": 7, "__mine": 1});
+    assert_eq!(
+        notes(&given, &[]),
+        [
+            "ignoring property not allowed here \"customer_metadata\" \
+             (use set_customer_metadata, remove_customer_metadata)",
+            "ignoring property not allowed here \"tags\" (use set_tags, remove_tags)",
+            "ignoring property not allowed here \"nics\" (use add_nics, update_nics, remove_nics)",
+            "ignoring property not allowed here \"brand\"",
+            "ignoring unknown property \"qouta\" (did you mean \"quota\"?)",
+            "ignoring what cannot be set: state, zone_state",
+        ]
+    );
+    // All that was printed may be given back, also where the VM has gone on meanwhile.
+    let mut printed = gz.vmadm(&["get", UUID]).ok().json();
+    assert_eq!(notes(&printed, &["--strict"]), [""; 0]);
+    let _ = gz.vmadm(&["stop", UUID, "-F"]).ok();
+    printed["alias"] = json!("two");
+    let told = notes(&printed, &[]);
+    assert!(told.len() == 1 && told[0].starts_with("ignoring what cannot be set: "), "{told:?}");
+    assert!(told[0].contains("zone_state") && !told[0].contains("brand"), "{told:?}");
+    assert_eq!(gz.vmadm(&["get", UUID]).ok().json()["alias"], "two");
+}
+
+#[test]
 fn a_failed_update_sets_resource_controls_back() {
     needs!(Need::Simulation);
     let mut gz = Gz::new();

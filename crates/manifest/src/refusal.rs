@@ -53,7 +53,7 @@ impl Refusal {
             .filter_map(|key| {
                 let near = suggest::nearest(key, names.iter().map(String::as_str))?;
                 let suggestion = properties::find(near)?.name;
-                Some(Dropped { name: key.to_owned(), unknown: true, suggestion: Some(suggestion) })
+                Some(Dropped::misspelt(key, suggestion))
             })
             .collect();
         Refusal::Missing { names, misspelt }

@@ -114,9 +114,8 @@ pub fn refused(refusal: &Refusal, payload: &Payload, facts: &manifest::Facts) ->
 /// A note for each property that is not known; with `--strict` they are refused, and those that the brand does not have
 /// too.
 pub fn dropped_notes(dropped: &[Dropped], strict: bool) -> Result<Vec<String>, Failure> {
-    if strict && !dropped.is_empty() {
-        let lines: Vec<String> = dropped.iter().map(ToString::to_string).collect();
-        return Err(Failure::new(lines.join("\n")));
+    if strict {
+        refuse_dropped(dropped)?;
     }
     let (unknown, unfit): (Vec<&Dropped>, Vec<&Dropped>) =
         dropped.iter().partition(|property| property.unknown);
@@ -124,6 +123,15 @@ pub fn dropped_notes(dropped: &[Dropped], strict: bool) -> Result<Vec<String>, F
         log::warn!("ignoring {property}");
     }
     Ok(unknown.into_iter().map(|property| format!("ignoring {property}")).collect())
+}
+
+/// Refuses a payload of which anything is dropped.
+pub fn refuse_dropped(dropped: &[Dropped]) -> Result<(), Failure> {
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = dropped.iter().map(ToString::to_string).collect();
+    Err(Failure::new(lines.join("\n")))
 }
 
 /// A zone's name is a file's name and a dataset's.

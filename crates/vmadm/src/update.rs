@@ -6,13 +6,13 @@ use gz::Root;
 use gz::inventory::Fields;
 use gz::plan::Plan;
 use manifest::ids::RandomIds;
-use manifest::{Brand, Payload, VmObject, normalise};
+use manifest::{Brand, Dropped, Payload, VmObject, normalise};
 use serde_json::Value;
 
 use crate::cli::options::{Kind, Syntax};
 use crate::cli::{Call, Failure, Outcome, payload, print};
 use crate::commands::Command;
-use crate::create::{dropped_notes, refused};
+use crate::create::{refuse_dropped, refused};
 use crate::plan::update::{self, Question, Reservation};
 use crate::plan::{Object, create, omnios};
 use crate::{change, damage, facts};
@@ -74,7 +74,10 @@ fn plan(
     let vm = VmObject::from(vm);
     let prepared = normalise::prepare_update(&mut payload, &vm, &facts, &mut RandomIds)
         .map_err(|refusal| refused(&refusal, &payload, &facts))?;
-    let mut notes = dropped_notes(&prepared.dropped, strict)?;
+    if strict {
+        refuse_dropped(&prepared.dropped)?;
+    }
+    let mut notes = ignored(&prepared.dropped);
     notes.extend(warnings);
     let (vm, payload) = (vm.into_object(), payload.into_object());
     let mut facts = read_facts(root, &vm, &payload, brand)?;
@@ -90,6 +93,20 @@ fn plan(
     let plan = plan.map_err(Failure::new)?;
     notes.extend(damage::check(root, &vm, &plan)?);
     Ok((plan, notes))
+}
+
+/// A note for each property that the update does not change although it is another one than the VM has; one for all
+/// that vmadm itself has printed.
+fn ignored(dropped: &[Dropped]) -> Vec<String> {
+    let (read_only, others): (Vec<&Dropped>, Vec<&Dropped>) =
+        dropped.iter().partition(|property| property.read_only);
+    let mut notes: Vec<String> =
+        others.iter().map(|property| format!("ignoring {property}")).collect();
+    if !read_only.is_empty() {
+        let names: Vec<&str> = read_only.iter().map(|property| property.name.as_str()).collect();
+        notes.push(format!("ignoring what cannot be set: {}", names.join(", ")));
+    }
+    notes
 }
 
 fn read_facts(

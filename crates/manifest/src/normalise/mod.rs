@@ -22,11 +22,13 @@ use crate::vm_object::VmObject;
 mod defaults;
 mod disks;
 mod docker;
+mod dropped;
 mod memory;
 mod nics;
 mod types;
 
 pub use disks::assign_pci_slots;
+pub use dropped::Dropped;
 
 /// What became of a payload.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,28 +36,6 @@ pub struct Prepared {
     pub brand: Brand,
     /// Properties that were dropped, in payload order.
     pub dropped: Vec<Dropped>,
-}
-
-/// A property that the brand does not have, or not for this action.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dropped {
-    pub name: String,
-    /// Whether no brand has it for any action: it is probably misspelt.
-    pub unknown: bool,
-    /// The nearest name that this payload could have.
-    pub suggestion: Option<&'static str>,
-}
-
-/// What is wrong with it, for the operator.
-impl std::fmt::Display for Dropped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let kind = if self.unknown { "unknown property" } else { "property not allowed here" };
-        write!(f, "{kind} \"{}\"", self.name)?;
-        match self.suggestion {
-            Some(near) => write!(f, " (did you mean \"{near}\"?)"),
-            None => Ok(()),
-        }
-    }
 }
 
 const ARRAYS: [(&str, &str, &str); 4] = [
@@ -112,11 +92,7 @@ pub fn prepare_create(
     if action == Action::Create && !payload.has("image_uuid") {
         let spice = ["spice_opts", "spice_password", "spice_port"];
         let given = spice.into_iter().filter(|key| payload.take(key).is_some());
-        dropped.extend(given.map(|key| Dropped {
-            name: key.to_owned(),
-            unknown: false,
-            suggestion: None,
-        }));
+        dropped.extend(given.map(|key| Dropped::new(key.to_owned(), action, brand, facts.flavour)));
     }
     checks::check_create(payload, brand, facts)?;
     types::remove_unset(payload);
@@ -133,6 +109,7 @@ pub fn prepare_update(
     let brand = validate::brand(vm.value("brand"), facts.flavour)
         .map_err(|invalid| refuse(&invalid, payload))?;
     remove_comments(payload);
+    let given = payload.object().clone();
     types::coerce_top_level(payload)?;
     if payload.value("quota").is_some_and(Value::is_null) {
         payload.set("quota", 0);
@@ -142,7 +119,8 @@ pub fn prepare_update(
     adopt_old_image_names(payload, brand);
     docker::complete(Action::Update, payload, Some(vm), brand, ids);
 
-    let dropped = validate_and_drop(Action::Update, brand, payload, facts)?;
+    let mut dropped = validate_and_drop(Action::Update, brand, payload, facts)?;
+    dropped::retain_changes(&mut dropped, &given, vm);
     types::coerce_elements(payload);
     rename_arrays(payload)?;
     defaults::separate_data_properties(payload, Some(vm));
@@ -230,11 +208,7 @@ fn validate_and_drop(
         .into_iter()
         .map(|name| {
             drop_property(payload, &name);
-            let flavour = facts.flavour;
-            let unknown = properties::find_on(&name, flavour).is_none();
-            let suggestion =
-                unknown.then(|| properties::suggest(&name, action, brand, flavour)).flatten();
-            Dropped { name, unknown, suggestion }
+            Dropped::new(name, action, brand, facts.flavour)
         })
         .collect())
 }
