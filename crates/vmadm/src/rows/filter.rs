@@ -3,7 +3,7 @@
 use manifest::properties::Flatten;
 use manifest::validate::value::same_mac;
 use manifest::{Fields, VmObject};
-use regex_lite::{Regex, RegexBuilder};
+use regress::Regex;
 use serde_json::Value;
 
 use super::flatten::{flatten, kind, text};
@@ -63,7 +63,7 @@ impl Filter {
     fn holds(&self, value: Option<&Value>) -> bool {
         let Some(found) = value.and_then(text) else { return false };
         match &self.test {
-            Test::Match(regex) => regex.is_match(&found),
+            Test::Match(regex) => regex.find(&found).is_some(),
             Test::Equal(wanted) if self.is_mac() => same_mac(&found, wanted),
             Test::Equal(wanted) => found == *wanted,
         }
@@ -71,9 +71,7 @@ impl Filter {
 }
 
 fn compile(pattern: &str) -> Result<Regex, Failure> {
-    RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .build()
+    Regex::with_flags(pattern, "i")
         .map_err(|error| Failure::new(format!("Invalid regular expression: /{pattern}/: {error}")))
 }
 
@@ -115,6 +113,10 @@ mod tests {
     fn patterns_disregard_case_and_may_match_anywhere() {
         assert!(accepts("alias", "~^z") && accepts("alias", "~E") && accepts("ram", "~^5"));
         assert!(!accepts("alias", "~("));
+        // Whatever JavaScript knows.
+        assert!(accepts("alias", "~^(?!web)") && !accepts("alias", "~^(?!ze)"));
+        assert!(accepts("alias", "~(?<=z)e") && accepts("nics.0.mac", "~(a)\\1"));
+        assert!(accepts("alias", "~^[\\w-]+$") && accepts("alias", "~\\x65"));
     }
 
     #[test]
