@@ -22,6 +22,39 @@ pub fn released_flavour(root: &Root) -> Option<Flavour> {
     of_release(&fs::read_to_string(root.path("/etc/release")).ok()?)
 }
 
+/// The name of this machine; empty where it has none.
+pub fn hostname() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Why VMs of the running system cannot be managed from here: that takes root in the global zone. Below another root than
+/// the system's own anybody may.
+pub fn why_not_here(root: &Root) -> Option<&'static str> {
+    if !root.is_system() {
+        return None;
+    }
+    if !nix::unistd::getuid().is_root() {
+        return Some("you are not root.");
+    }
+    (!is_global_zone()).then_some("this is not the global zone.")
+}
+
+#[cfg(target_os = "illumos")]
+#[allow(unsafe_code)] // The zone's number is asked of the C library, which cannot fail.
+fn is_global_zone() -> bool {
+    unsafe extern "C" {
+        safe fn getzoneid() -> std::ffi::c_int;
+    }
+    getzoneid() == 0
+}
+
+/// Other systems have one zone.
+#[cfg(not(target_os = "illumos"))]
+fn is_global_zone() -> bool {
+    true
+}
+
 fn of_release(text: &str) -> Option<Flavour> {
     let first = text.lines().next()?;
     if first.contains("OmniOS") {

@@ -3,6 +3,7 @@
 //! `dtrace -Z -n 'zonekit*:::tool-done { printf("%s %d us", copyinstr(arg0), arg2); }'`; all are in vmadm(8).
 
 use std::process::ExitStatus;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 // A probe is an instruction of inline assembly whose address is on record.
@@ -10,6 +11,17 @@ use std::time::{Duration, Instant};
 mod sites;
 
 pub use sites::{step_done, step_start};
+
+/// What is called when a tool has ended, with what the probe `tool-done` is given.
+type Observer = fn(&str, i32, Duration);
+
+static OBSERVER: OnceLock<Observer> = OnceLock::new();
+
+/// Has a function called whenever a tool has ended, with its command as typed (never its input), the exit status (-1 for
+/// a signal or none) and the time that it took. The first one stays.
+pub fn observe(observer: Observer) {
+    let _ = OBSERVER.set(observer);
+}
 
 /// Makes the probes known to DTrace; a program calls it once at start.
 pub fn register() {
@@ -56,7 +68,11 @@ impl ToolRun {
 
 impl Drop for ToolRun {
     fn drop(&mut self) {
-        let microseconds = u64::try_from(self.took().as_micros()).unwrap_or(u64::MAX);
+        let took = self.took();
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         sites::tool_done(&self.command, self.status, microseconds);
+        if let Some(observer) = OBSERVER.get() {
+            observer(&self.command, self.status, took);
+        }
     }
 }

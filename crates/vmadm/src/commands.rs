@@ -51,6 +51,15 @@ pub fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().copied().find(|command| command.names.contains(&name))
 }
 
+/// Commands that leave everything as it is, or go on for ever and change as little as they can.
+const SHOWING: [&str; 9] =
+    ["console", "events", "get", "help", "info", "links", "list", "lookup", "validate"];
+
+/// Whether the command of that name or synonym changes VMs.
+pub fn changes(name: &str) -> bool {
+    find(name).is_some_and(|command| !command.names.iter().any(|name| SHOWING.contains(name)))
+}
+
 /// Every command, for completions.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     COMMANDS.iter().copied()
@@ -64,6 +73,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_that_show_are_known() {
+        assert!(SHOWING.iter().all(|name| find(name).is_some() && !changes(name)));
+        assert!(changes("halt") && changes("destroy") && changes("send") && !changes("json"));
+    }
 
     #[test]
     fn no_name_is_taken_twice() {

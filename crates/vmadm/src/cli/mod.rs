@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use gz::Root;
+use gz::{Root, platform};
 
 use crate::commands;
 use crate::help::USAGE;
@@ -14,6 +14,7 @@ use options::Options;
 mod logging;
 pub mod options;
 pub mod payload;
+mod run_log;
 
 /// What a command comes to: a line for standard error, or nothing to say. The answer itself goes to standard output
 /// while the command runs.
@@ -118,8 +119,15 @@ pub fn looks_like_uuid(text: &str) -> bool {
 /// Runs vmadm with the arguments that follow the program's name.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     gz::probes::register();
+    let root = Root::from_env();
+    if let Some(why) = platform::why_not_here(&root) {
+        tell(&format!("FATAL: cannot run because: {why}"));
+        return ExitCode::from(2);
+    }
     let mut arguments = arguments.map(|a| a.to_string_lossy().into_owned());
-    match dispatch(arguments.next(), arguments.collect()) {
+    let outcome = dispatch(root, arguments.next(), arguments.collect());
+    run_log::finish(&outcome);
+    match outcome {
         Ok(message) => {
             if let Some(message) = message {
                 tell(&message);
@@ -154,16 +162,17 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-fn dispatch(name: Option<String>, arguments: Vec<String>) -> Outcome {
+fn dispatch(root: Root, name: Option<String>, arguments: Vec<String>) -> Outcome {
     let Some(name) = name else {
         return Err(Failure::Usage(None));
     };
     let Some(command) = commands::find(&name) else {
         return Err(Failure::usage(format!("Invalid command: \"{name}\".")));
     };
-    let (options, operands) = Options::parse(&command.syntax, arguments);
+    let (options, operands) = Options::parse(&command.syntax, arguments.clone());
     logging::start(&options);
-    let call = Call { root: Root::from_env(), command: name, options, operands: operands.into() };
+    run_log::start(&root, &name, &arguments, &options);
+    let call = Call { root, command: name, options, operands: operands.into() };
     (command.run)(call)
 }
 
