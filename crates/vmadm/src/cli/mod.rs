@@ -120,12 +120,16 @@ pub fn looks_like_uuid(text: &str) -> bool {
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     gz::probes::register();
     let root = Root::from_env();
-    if let Some(why) = platform::why_not_here(&root) {
+    let mut arguments = arguments.map(|a| a.to_string_lossy().into_owned());
+    let name = arguments.next();
+    // Help is for everybody.
+    if name.as_deref() != Some("help")
+        && let Some(why) = platform::why_not_here(&root)
+    {
         tell(&format!("FATAL: cannot run because: {why}"));
         return ExitCode::from(2);
     }
-    let mut arguments = arguments.map(|a| a.to_string_lossy().into_owned());
-    let outcome = dispatch(root, arguments.next(), arguments.collect());
+    let outcome = dispatch(root, name, arguments.collect());
     run_log::finish(&outcome);
     match outcome {
         Ok(message) => {
