@@ -1,8 +1,9 @@
 //! The FAT file system that guests read cloud-init's seed from.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Cursor, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions, format_volume};
@@ -18,12 +19,27 @@ const LABEL: [u8; 11] = *b"CIDATA     ";
 pub(crate) fn write(path: &Path, files: &BTreeMap<String, String>) -> Result<()> {
     image(files)
         .and_then(|image| {
-            let mut volume = OpenOptions::new().write(true).open(path)?;
-            // In one piece: volumes take whole blocks.
-            volume.write_all(&image)?;
+            let volume = OpenOptions::new().read(true).write(true).open(path)?;
+            make_equal(&volume, &image)?;
             volume.sync_all()
         })
         .map_err(|e| Error::io(format!("cannot write cloud-init's seed to {}", path.display()), e))
+}
+
+/// Writes what is not there yet. Most of the file system is zeros, as is a new volume: written, its small blocks would each
+/// take a whole sector of the pool, on disks with large ones more than the volume has reserved.
+fn make_equal(volume: &File, image: &[u8]) -> io::Result<()> {
+    /// Volumes take whole blocks.
+    const PART: usize = 16 << 10;
+    let mut there = vec![0; PART];
+    for (part, at) in image.chunks(PART).zip((0..).step_by(PART)) {
+        let there = &mut there[..part.len()];
+        volume.read_exact_at(there, at)?;
+        if there != part {
+            volume.write_all_at(part, at)?;
+        }
+    }
+    Ok(())
 }
 
 /// The file system as it lies on the volume.
@@ -61,6 +77,7 @@ mod tests {
         assert!(write(&path, &files()).unwrap_err().to_string().contains("volume: "));
         std::fs::write(&path, vec![0xff; SIZE]).unwrap();
         write(&path, &files()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), image(&files()).unwrap());
         let volume = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let system = FileSystem::new(volume, FsOptions::new()).unwrap();
         for (name, text) in files() {
@@ -68,6 +85,17 @@ mod tests {
             system.root_dir().open_file(&name).unwrap().read_to_string(&mut read).unwrap();
             assert_eq!(read, text);
         }
+    }
+
+    #[test]
+    fn zeros_of_a_new_volume_are_not_written() {
+        use std::os::unix::fs::MetadataExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("volume");
+        std::fs::File::create(&path).unwrap().set_len(SIZE as u64).unwrap();
+        write(&path, &files()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), image(&files()).unwrap());
+        assert!(std::fs::metadata(&path).unwrap().blocks() < 1 << 10, "most of it is sparse");
     }
 
     /// What cloud-init asks for the label of file systems.
