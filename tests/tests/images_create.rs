@@ -1,7 +1,7 @@
 //! Images of VMs: `imgadm create`, with and without a script that prepares the VM. The test is the guest that runs
 //! the script: it tells through the VM's metadata how it fares.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
@@ -237,13 +237,27 @@ fn an_interrupt_leaves_the_vm_as_it_was() {
 /// An image server's end of a connection: it tells of every request, and answers all but those with `silent` in their
 /// first line.
 fn converse(mut stream: TcpStream, silent: &str, seen: &Sender<String>) -> Option<()> {
-    let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
-    let line = lines.next()?.ok()?;
-    lines.find(|line| line.as_ref().is_ok_and(String::is_empty))?.ok()?;
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).ok()?;
+        let header = header.trim_end().to_ascii_lowercase();
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        if header.is_empty() {
+            break;
+        }
+    }
     seen.send(line.clone()).ok()?;
     if line.contains(silent) {
         sleep(Duration::from_secs(30));
     }
+    // A connection that is closed with something unread is reset, and the answer may be lost with it.
+    reader.read_exact(&mut vec![0; length]).ok()?;
     let body = r#"{"imgapi": true}"#;
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
     write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).ok()
